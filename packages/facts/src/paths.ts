@@ -1,0 +1,28 @@
+/** Paths that people's files and scripts depend on. */
+export const paths = {
+  /** Sentinels and the layout environment, written at boot. */
+  runCos: '/run/cos',
+  layoutEnv: '/run/cos/cos-layout.env',
+  extraLayoutEnv: '/run/cos/extra-layout.env',
+  customLayoutEnv: '/run/cos/custom-layout.env',
+  /** The partition that holds the booted slot, read-only. */
+  cosState: '/run/initramfs/cos-state',
+  /** The installation medium on a live boot. */
+  live: '/run/initramfs/live',
+  /** The read-only system image below a live root. */
+  rootfsBase: '/run/rootfsbase',
+  immucoreRun: '/run/immucore',
+  bootReport: '/run/immucore/boot-report.json',
+  immucoreLog: '/run/immucore/immucore.log',
+  systemOem: '/system/oem',
+  oem: '/oem',
+  cloudConfig: '/usr/local/cloud-config',
+  persistent: '/usr/local',
+  stateTarget: '/usr/local/.state',
+  kairosRelease: '/etc/kairos-release',
+  osRelease: '/etc/os-release',
+  /** Where an image keeps the executable; the other names are symbolic links to it. */
+  executable: '/usr/bin/kairos',
+  providers: '/system/providers',
+  installRecord: '/usr/local/.kairos-state',
+} as const;

@@ -1,0 +1,158 @@
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isSystemError } from '@kairos/facts/errors';
+import type { FileStatus, HostFiles, WriteOptions } from './host.ts';
+import { exchangeCall } from './system-calls.ts';
+
+function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+let counter = 0;
+/** A name beside `path` that no other process uses, so that a rename stays on one file system. */
+function beside(path: string): string {
+  return join(dirname(path), `.${process.pid}-${counter++}.tmp`);
+}
+
+/**
+ * The one way in which anything that must survive a power cut is written: beside, mode and owner set, synced,
+ * renamed, directory synced.
+ */
+export function writeDurably(path: string, content: string | Uint8Array, options: WriteOptions = {}): void {
+  const temporary = beside(path);
+  const descriptor = openSync(temporary, 'wx', 0o600);
+  try {
+    try {
+      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+      for (let offset = 0; offset < bytes.length; ) {
+        offset += writeSync(descriptor, bytes, offset, bytes.length - offset);
+      }
+      if (options.uid !== undefined || options.gid !== undefined) {
+        fchownSync(descriptor, options.uid ?? -1, options.gid ?? -1);
+      }
+      fchmodSync(descriptor, options.mode ?? 0o644);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  syncPath(dirname(path));
+}
+
+function statusOf(path: string): FileStatus | undefined {
+  try {
+    const status = lstatSync(path);
+    const kind = status.isFile()
+      ? 'file'
+      : status.isDirectory()
+        ? 'directory'
+        : status.isSymbolicLink()
+          ? 'symlink'
+          : status.isBlockDevice() || status.isCharacterDevice()
+            ? 'device'
+            : 'other';
+    return {
+      kind,
+      size: status.size,
+      mode: status.mode & 0o7777,
+      uid: status.uid,
+      gid: status.gid,
+      modified: status.mtimeMs,
+    };
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/** Files below `root` (`/` for the machine itself). Paths cannot climb out of it by `..`. */
+export function filesBelow(root: string): HostFiles {
+  const real = (path: string) => (root === '/' ? path : join(root, join('/', path)));
+  return {
+    real,
+    exists: (path) => existsSync(real(path)),
+    readText: (path) => readFileSync(real(path), 'utf8'),
+    readBytes: (path) => readFileSync(real(path)),
+    readTextIfAny(path) {
+      try {
+        return readFileSync(real(path), 'utf8');
+      } catch (error) {
+        if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined;
+        throw error;
+      }
+    },
+    status: (path) => statusOf(real(path)),
+    list(path) {
+      try {
+        return readdirSync(real(path)).sort();
+      } catch (error) {
+        if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return [];
+        throw error;
+      }
+    },
+    readLink: (path) => readlinkSync(real(path)),
+    makeDirectory(path, options = {}) {
+      mkdirSync(real(path), {
+        recursive: true,
+        ...(options.mode === undefined ? {} : { mode: options.mode }),
+      });
+    },
+    write(path, content, options) {
+      mkdirSync(dirname(real(path)), { recursive: true });
+      writeDurably(real(path), content, options);
+    },
+    append(path, content) {
+      mkdirSync(dirname(real(path)), { recursive: true });
+      appendFileSync(real(path), content, { flush: true });
+    },
+    symlink(target, path) {
+      const place = real(path);
+      mkdirSync(dirname(place), { recursive: true });
+      const temporary = beside(place);
+      symlinkSync(target, temporary);
+      renameSync(temporary, place);
+    },
+    chmod: (path, mode) => chmodSync(real(path), mode),
+    chown: (path, uid, gid) => chownSync(real(path), uid, gid),
+    rename(from, to) {
+      renameSync(real(from), real(to));
+      syncPath(dirname(real(to)));
+      if (dirname(from) !== dirname(to)) syncPath(dirname(real(from)));
+    },
+    exchange(a, b) {
+      exchangeCall(real(a), real(b));
+      syncPath(dirname(real(a)));
+      if (dirname(a) !== dirname(b)) syncPath(dirname(real(b)));
+    },
+    remove: (path) => rmSync(real(path), { recursive: true, force: true }),
+    sync: (path) => syncPath(real(path)),
+  };
+}

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KairosError } from '@kairos/facts/errors';
+import { directoryHost } from './directory.ts';
+import { filesBelow, writeDurably } from './files.ts';
+import { parseMountTable } from './mount-table.ts';
+import { runProgram } from './run.ts';
+import { splitMountOptions } from './system-calls.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'host-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof KairosError) return error;
+    throw error;
+  }
+  throw new Error('expected a KairosError');
+}
+
+describe('files', () => {
+  test('a durable write has its mode and leaves nothing beside it', () => {
+    writeDurably(join(folder, 'secret'), 'a', { mode: 0o600 });
+    writeDurably(join(folder, 'secret'), 'bc', { mode: 0o640 });
+    expect(readFileSync(join(folder, 'secret'), 'utf8')).toBe('bc');
+    expect(statSync(join(folder, 'secret')).mode & 0o777).toBe(0o640);
+    expect(readdirSync(folder)).toEqual(['secret']);
+  });
+
+  test('exchange swaps two directories', () => {
+    const files = filesBelow(folder);
+    files.write('/a/name', 'old');
+    files.write('/b/name', 'new');
+    files.exchange('/a', '/b');
+    expect([files.readText('/a/name'), files.readText('/b/name')]).toEqual(['new', 'old']);
+    expect(() => files.exchange('/a', '/missing')).toThrow('Cannot exchange');
+  });
+
+  test('paths do not climb out of the folder', () => {
+    const files = filesBelow(join(folder, 'inner'));
+    writeFileSync(join(folder, 'outside'), 'x');
+    expect(files.exists('/../outside')).toBe(false);
+    expect(files.real('/../../etc')).toBe(join(folder, 'inner/etc'));
+  });
+});
+
+describe('run', () => {
+  test('gives output and code', async () => {
+    expect(await runProgram(['sh', '-c', 'echo out; echo err >&2; exit 3'], { okCodes: [3] })).toEqual({
+      stdout: 'out\n',
+      stderr: 'err\n',
+      code: 3,
+    });
+  });
+
+  test('feeds input and environment', async () => {
+    const result = await runProgram(['sh', '-c', 'cat; echo "$A"'], { input: 'in ', env: { A: 'b' } });
+    expect(result.stdout).toBe('in b\n');
+  });
+
+  test('a failure carries stderr and the command', async () => {
+    const error = await errorOf(runProgram(['sh', '-c', 'echo broken >&2; exit 4']));
+    expect(error.code).toBe('TOOL_FAILED');
+    expect(error.message).toBe("sh -c 'echo broken >&2; exit 4' exited with 4:\nbroken");
+    expect(error.exitCode).toBe(15);
+  });
+
+  test('a missing program is told from a failing one', async () => {
+    const error = await errorOf(runProgram(['no-such-program-here']));
+    expect([error.code, error.exitCode]).toEqual(['TOOL_MISSING', 14]);
+  });
+
+  test('a timeout kills the children too', async () => {
+    const error = await errorOf(runProgram(['sh', '-c', 'sleep 1000 & wait'], { timeout: 50 }));
+    expect(error.code).toBe('TOOL_TIMEOUT');
+  });
+});
+
+test('mount table', () => {
+  const line = '36 35 98:0 /root /mnt\\0402 rw,noatime shared:1 - ext3 /dev/root rw,errors=continue';
+  expect(parseMountTable(`${line}\n`)).toEqual([
+    { source: '/dev/root', target: '/mnt 2', type: 'ext3', options: ['rw', 'noatime', 'errors=continue'] },
+  ]);
+});
+
+test('mount options split into flags and data', () => {
+  expect(splitMountOptions(['ro', 'bind', 'lowerdir=/a', 'defaults', 'nosuid'])).toEqual({
+    flags: 1 | 4096 | 2,
+    data: 'lowerdir=/a',
+  });
+});
+
+test('a directory host records what it was asked', async () => {
+  const host = directoryHost(folder, {
+    run: ([name]) => (name === 'blkid' ? { stdout: '/dev/vda1\n' } : undefined),
+  });
+  expect((await host.run(['blkid', '-L', 'COS_OEM'])).stdout).toBe('/dev/vda1\n');
+  expect((await errorOf(host.run(['other']))).code).toBe('TOOL_MISSING');
+  host.mount({ source: 'tmpfs', target: '/tmp', type: 'tmpfs', options: ['mode=1777'] });
+  expect(host.mounts().map((mount) => mount.target)).toEqual(['/tmp']);
+  expect(host.mountLog).toEqual(['mount tmpfs tmpfs /tmp mode=1777']);
+});

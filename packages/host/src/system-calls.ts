@@ -1,0 +1,131 @@
+import { dlopen, FFIType, type Pointer, ptr, read } from 'bun:ffi';
+import { KairosError } from '@kairos/facts/errors';
+
+const { cstring, i32, u64, ptr: pointer, u32 } = FFIType;
+
+function open() {
+  const symbols = {
+    mount: { args: [cstring, cstring, cstring, u64, cstring], returns: i32 },
+    umount2: { args: [cstring, i32], returns: i32 },
+    syscall: { args: [u64, i32, cstring, i32, cstring, u32], returns: i32 },
+    sync: { args: [], returns: FFIType.void },
+    chroot: { args: [cstring], returns: i32 },
+    strerror: { args: [i32], returns: FFIType.cstring },
+    __errno_location: { args: [], returns: pointer },
+  } as const;
+  const names = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1', 'libc.so'];
+  let cause: unknown;
+  for (const name of names) {
+    try {
+      return dlopen(name, symbols).symbols;
+    } catch (error) {
+      cause = error;
+    }
+  }
+  throw new KairosError('NO_LIBC', `Cannot load the C library (tried ${names.join(', ')})`, { cause });
+}
+
+let library: ReturnType<typeof open> | undefined;
+function libc() {
+  library ??= open();
+  return library;
+}
+
+const cString = (text: string) => {
+  if (text.includes('\0')) throw new KairosError('NUL_IN_PATH', 'A path or option holds a NUL character');
+  return ptr(Buffer.from(`${text}\0`));
+};
+
+function check(result: number, what: string): void {
+  if (result === 0) return;
+  const errno = read.i32(libc().__errno_location() as Pointer);
+  const reason = String(libc().strerror(errno));
+  throw Object.assign(
+    new KairosError('SYSTEM_CALL_FAILED', `${what}: ${reason}`, {
+      details: { errno },
+    }),
+    { errno },
+  );
+}
+
+/** Flags of mount(2) that have a name in `mount -o`; a `no`-less form clears. */
+const mountFlags: Readonly<Record<string, number>> = {
+  ro: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+  sync: 16,
+  remount: 32,
+  noatime: 1024,
+  nodiratime: 2048,
+  bind: 4096,
+  move: 8192,
+  rbind: 4096 | 16384,
+  unbindable: 1 << 17,
+  private: 1 << 18,
+  rprivate: (1 << 18) | 16384,
+  slave: 1 << 19,
+  rslave: (1 << 19) | 16384,
+  shared: 1 << 20,
+  rshared: (1 << 20) | 16384,
+  relatime: 1 << 21,
+  strictatime: 1 << 24,
+  lazytime: 1 << 25,
+};
+const noFlag = new Set(['rw', 'suid', 'dev', 'exec', 'async', 'defaults', 'atime', 'auto', 'nouser']);
+
+/** Splits `mount -o` words into flags of mount(2) and the rest, which the file system reads itself. */
+export function splitMountOptions(options: readonly string[]): { flags: number; data: string } {
+  let flags = 0;
+  const data: string[] = [];
+  for (const option of options) {
+    const flag = mountFlags[option];
+    if (flag !== undefined) flags |= flag;
+    else if (!noFlag.has(option)) data.push(option);
+  }
+  return { flags: flags >>> 0, data: data.join(',') };
+}
+
+/**
+ * mount(2), without the cost of a process.
+ * @throws KairosError `SYSTEM_CALL_FAILED` with `errno`
+ */
+export function mountCall(source: string, target: string, type: string, options: readonly string[]): void {
+  const { flags, data } = splitMountOptions(options);
+  check(
+    libc().mount(cString(source), cString(target), cString(type), BigInt(flags), cString(data)),
+    `Cannot mount ${source} (${type}) on ${target}`,
+  );
+}
+
+const MNT_DETACH = 2;
+
+/** @throws KairosError `SYSTEM_CALL_FAILED` with `errno` */
+export function unmountCall(target: string, lazy: boolean): void {
+  check(libc().umount2(cString(target), lazy ? MNT_DETACH : 0), `Cannot unmount ${target}`);
+}
+
+const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2;
+const renameat2Number = process.arch === 'x64' ? 316 : 276;
+
+/**
+ * renameat2(2) with `RENAME_EXCHANGE`: both names exist before and after, and no instant lies between.
+ * @throws KairosError `SYSTEM_CALL_FAILED` with `errno`
+ */
+export function exchangeCall(a: string, b: string): void {
+  check(
+    libc().syscall(BigInt(renameat2Number), AT_FDCWD, cString(a), AT_FDCWD, cString(b), RENAME_EXCHANGE),
+    `Cannot exchange ${a} and ${b}`,
+  );
+}
+
+/** sync(2): everything dirty goes to its disk. */
+export function syncCall(): void {
+  libc().sync();
+}
+
+/** @throws KairosError `SYSTEM_CALL_FAILED` with `errno` */
+export function chrootCall(path: string): void {
+  check(libc().chroot(cString(path)), `Cannot chroot to ${path}`);
+}
