@@ -11,7 +11,6 @@ interface Waiter {
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of terminals are control characters
 const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>A-Za-z])/g;
 
 /** A serial console: everything that came, and waiting for what comes. Nothing here sleeps. */
