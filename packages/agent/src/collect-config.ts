@@ -57,15 +57,12 @@ export function mergeValues(earlier: unknown, later: unknown, path: string): unk
     );
   }
   if (isMapping(earlier) && isMapping(later)) {
-    const merged: Record<string, unknown> = { ...earlier };
+    // Entries and not assignments: `__proto__` is a key like any other.
+    const merged = new Map(Object.entries(earlier));
     for (const [key, value] of Object.entries(later)) {
-      merged[key] = mergeValues(
-        Object.hasOwn(earlier, key) ? earlier[key] : undefined,
-        value,
-        path ? `${path}.${key}` : key,
-      );
+      merged.set(key, mergeValues(merged.get(key), value, path ? `${path}.${key}` : key));
     }
-    return merged;
+    return Object.fromEntries(merged);
   }
   if (Array.isArray(earlier) && Array.isArray(later)) {
     if (isMapping(earlier[0])) return [...earlier, ...later];
