@@ -26,7 +26,9 @@ if (Number(process.versions.node.split('.')[0]) < 20) {
   fail(`Node 20 or newer is needed, this is ${process.versions.node}`, missingTool);
 }
 
-const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+const lock = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
 const stamp = join(root, 'node_modules/.kairos-setup');
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   process.stdout.write('Installing packages from the npm registry\n');
@@ -37,9 +39,13 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
 
 const groups = JSON.parse(readFileSync(join(root, 'scripts/debian-packages.json'), 'utf8'));
 const wanted = Object.values(groups).flat();
-const query = spawnSync('dpkg-query', ['--show', '--showformat=${Package} ${db:Status-Status}\n', ...wanted], {
-  encoding: 'utf8',
-});
+const query = spawnSync(
+  'dpkg-query',
+  ['--show', '--showformat=${Package} ${db:Status-Status}\n', ...wanted],
+  {
+    encoding: 'utf8',
+  },
+);
 if (query.error) fail('This set-up knows Debian and Ubuntu only: dpkg-query is missing', missingTool);
 const installed = new Set(
   query.stdout
@@ -50,7 +56,8 @@ const installed = new Set(
 const missing = wanted.filter((name) => !installed.has(name));
 if (missing.length > 0) {
   const line = `apt-get install --yes --no-install-recommends ${missing.join(' ')}`;
-  if (process.getuid() !== 0) fail(`Debian packages are missing. Run this, then try again:\n\n  sudo ${line}\n`, missingTool);
+  if (process.getuid() !== 0)
+    fail(`Debian packages are missing. Run this, then try again:\n\n  sudo ${line}\n`, missingTool);
   process.stdout.write(`Installing Debian packages: ${missing.join(' ')}\n`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-q=2'], { env });

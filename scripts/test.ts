@@ -62,7 +62,11 @@ async function step(name: string, command: readonly string[]): Promise<void> {
 }
 
 /** Runs test files and reads how many tests passed from the report that the runner writes. */
-async function testFiles(name: string, files: readonly string[], extra: readonly string[] = []): Promise<void> {
+async function testFiles(
+  name: string,
+  files: readonly string[],
+  extra: readonly string[] = [],
+): Promise<void> {
   const report = join(reports, `${name.replaceAll(/[^\w]+/g, '-')}.xml`);
   rmSync(report, { force: true });
   const began = performance.now();
@@ -95,7 +99,9 @@ async function testFiles(name: string, files: readonly string[], extra: readonly
     console.log(output.split('\n').slice(-150).join('\n'));
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
-  say(`${failed === 0 ? 'ok  ' : 'FAIL'} ${name}: ${tests - failed - skipped} passed, ${failed} failed, ${seconds} s`);
+  say(
+    `${failed === 0 ? 'ok  ' : 'FAIL'} ${name}: ${tests - failed - skipped} passed, ${failed} failed, ${seconds} s`,
+  );
 }
 
 function filesIn(folder: string, words: readonly string[]): string[] {
@@ -122,7 +128,8 @@ if (wants('machine') || wants('vm')) {
   await step('executables', [process.execPath, join(root, 'scripts/build.ts')]);
 }
 if (wants('machine')) {
-  for (const file of filesIn('tests/machine', words)) await testFiles(file, [`./${file}`], ['--timeout=600000']);
+  for (const file of filesIn('tests/machine', words))
+    await testFiles(file, [`./${file}`], ['--timeout=600000']);
 }
 if (wants('vm')) {
   await step('images for the virtual machines', [process.execPath, join(root, 'tests/src/images.ts')]);

@@ -1,3 +1,5 @@
+import { exitCodes } from '@kairos/facts/errors';
+import { version } from '@kairos/facts/version';
 import {
   buildApplication,
   type CommandContext,
@@ -6,8 +8,6 @@ import {
   run,
   text_en,
 } from '@stricli/core';
-import { exitCodes } from '@kairos/facts/errors';
-import { version } from '@kairos/facts/version';
 import { colourWanted, exitCodeOf, formatError } from './output.ts';
 
 export interface Context extends CommandContext {
@@ -36,7 +36,9 @@ export async function runApplication(
         ...text_en,
         exceptionWhileRunningCommand: (error) =>
           asJson
-            ? JSON.stringify({ error: error instanceof Error && 'toJSON' in error ? error : { message: String(error) } })
+            ? JSON.stringify({
+                error: error instanceof Error && 'toJSON' in error ? error : { message: String(error) },
+              })
             : formatError(error, {
                 colour: colourWanted(process.stderr, process.env),
                 debug: Boolean(process.env.KAIROS_DEBUG),

@@ -7,7 +7,9 @@ test('an error has its hint below it', () => {
     hint: 'Choose another disk',
     exit: 'unsuitableDisk',
   });
-  expect(formatError(error)).toBe('error: The disk has 2.0 GiB, 4.1 GiB are needed\n  hint: Choose another disk');
+  expect(formatError(error)).toBe(
+    'error: The disk has 2.0 GiB, 4.1 GiB are needed\n  hint: Choose another disk',
+  );
   expect(exitCodeOf(error)).toBe(18);
 });
 

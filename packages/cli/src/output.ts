@@ -1,7 +1,10 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 
 /** Whether people are likely to see colours: a terminal, and no wish to the contrary. */
-export function colourWanted(stream: { isTTY?: boolean }, env: Readonly<Record<string, string | undefined>>): boolean {
+export function colourWanted(
+  stream: { isTTY?: boolean },
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
   return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
 }
 

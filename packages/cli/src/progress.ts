@@ -41,7 +41,9 @@ export class ProgressLine {
     this.last = progress.message;
     this.drawn = now;
     const share =
-      progress.total && progress.done !== undefined ? ` ${Math.floor((100 * progress.done) / progress.total)}%` : '';
+      progress.total && progress.done !== undefined
+        ? ` ${Math.floor((100 * progress.done) / progress.total)}%`
+        : '';
     const line = `${seconds} s  ${progress.message}${share}`.slice(0, (this.stream.columns ?? 80) - 1);
     this.stream.write(`\r${line.padEnd(this.width)}`);
     this.width = line.length;
