@@ -123,8 +123,8 @@ test('a disk is asked itself, its partitions too, those that the kernel does not
     partitiontable: {
       sectorsize: 512,
       partitions: [
-        { node: '/dev/vda1', size: 204800, name: 'state' },
-        { node: '/dev/vda2', size: 2048, name: 'photos', uuid: 'U' },
+        { node: '/dev/vda1', start: 2048, size: 204800, name: 'state' },
+        { node: '/dev/vda2', start: 206848, size: 2048, name: 'photos', uuid: 'U' },
       ],
     },
   };
@@ -141,6 +141,10 @@ test('a disk is asked itself, its partitions too, those that the kernel does not
   ]);
   expect(target.signatures).toEqual([{ device: '/dev/vda1', type: 'ext4', label: '' }]);
   expect(target.holders).toEqual(['dm-0']);
+  expect([...target.starts]).toEqual([
+    ['/dev/vda1', MiB],
+    ['/dev/vda2', 101 * MiB],
+  ]);
 });
 
 const ours = [
@@ -182,7 +186,7 @@ test.each<[string, Partition[], Signature[], string[]]>([
     ],
   ],
 ])('foreign data of %s', (_, partitions, signatures, found) => {
-  const target = { disk: disk('vda', GiB, { partitions }), signatures, holders: [] };
+  const target = { disk: disk('vda', GiB, { partitions }), signatures, holders: [], starts: new Map() };
   expect(foreignData(target, new Set(['extra']))).toEqual(found);
   const check = (force: boolean) => () => checkDisk(target, { force, extraNames: new Set(['extra']) });
   expect(check(true)).not.toThrow();
@@ -202,7 +206,7 @@ test.each<[string, Partial<Disk>, string[], string]>([
   ],
   ['held', {}, ['dm-0'], 'DISK_IN_USE'],
 ])('a disk that is %s is refused even by force', (_, more, holders, code) => {
-  const target = { disk: disk('vda', GiB, more), signatures: [], holders };
+  const target = { disk: disk('vda', GiB, more), signatures: [], holders, starts: new Map() };
   expect(() => checkDisk(target, { force: true, extraNames: new Set() })).toThrow(
     expect.objectContaining({ code, exit: 'unsuitableDisk' }),
   );

@@ -20,6 +20,8 @@ export interface TargetDisk {
   readonly signatures: readonly Signature[];
   /** Kernel names of what holds the disk or a partition of it: `dm-0`, `md127`. */
   readonly holders: readonly string[];
+  /** Where each partition of the table begins, in bytes, by its path. */
+  readonly starts: ReadonlyMap<string, number>;
 }
 
 const refused = (code: string, message: string, hint: string, details: Record<string, unknown> = {}) =>
@@ -149,6 +151,7 @@ interface SfdiskReport {
   readonly partitiontable?: {
     readonly partitions?: readonly {
       readonly node: string;
+      readonly start: number;
       readonly size: number;
       readonly name?: string;
       readonly uuid?: string;
@@ -170,23 +173,30 @@ function reportOf<Report extends object>(stdout: string, program: string, path: 
 }
 
 /** The partitions of the table on the disk; the kernel may know fewer. */
-async function partitionsOnDisk(host: Host, disk: Disk): Promise<readonly Partition[]> {
+async function partitionsOnDisk(
+  host: Host,
+  disk: Disk,
+): Promise<{ partitions: readonly Partition[]; starts: ReadonlyMap<string, number> }> {
   // Exit code 1: there is no partition table that it knows.
   const { stdout, code } = await host.run(['sfdisk', '--json', disk.path], { okCodes: [0, 1] });
   const table = code === 0 ? reportOf<SfdiskReport>(stdout, 'sfdisk', disk.path)?.partitiontable : undefined;
-  if (!table) return disk.partitions;
+  if (!table) return { partitions: disk.partitions, starts: new Map() };
+  const sector = table.sectorsize ?? 512;
   const onDisk = (table.partitions ?? []).map((row): Partition => {
     const known = disk.partitions.find(({ path }) => path === row.node);
     const name = row.name ?? known?.partitionName ?? '';
     if (known) return { ...known, partitionName: name };
     return {
       ...{ path: row.node, name: basename(row.node), label: '', partitionName: name, filesystem: '' },
-      ...{ uuid: '', partitionUuid: row.uuid ?? '', size: row.size * (table.sectorsize ?? 512) },
+      ...{ uuid: '', partitionUuid: row.uuid ?? '', size: row.size * sector },
       mountPoints: [],
     };
   });
   const rest = disk.partitions.filter(({ path }) => !onDisk.some((partition) => partition.path === path));
-  return [...onDisk, ...rest];
+  return {
+    partitions: [...onDisk, ...rest],
+    starts: new Map((table.partitions ?? []).map(({ node, start }) => [node, start * sector])),
+  };
 }
 
 /**
@@ -194,7 +204,8 @@ async function partitionsOnDisk(host: Host, disk: Disk): Promise<readonly Partit
  * @throws KairosError `TOOL_UNREADABLE`
  */
 export async function inspectDisk(host: Host, given: Disk): Promise<TargetDisk> {
-  const disk = { ...given, partitions: await partitionsOnDisk(host, given) };
+  const { partitions, starts } = await partitionsOnDisk(host, given);
+  const disk = { ...given, partitions };
   const signatures: Signature[] = [];
   const holders: string[] = [];
   for (const { path, name } of [disk, ...disk.partitions]) {
@@ -206,7 +217,7 @@ export async function inspectDisk(host: Host, given: Disk): Promise<TargetDisk> 
     }
     holders.push(...host.files.list(`/sys/class/block/${name}/holders`));
   }
-  return { disk, signatures, holders: [...new Set(holders)] };
+  return { disk, signatures, holders: [...new Set(holders)], starts };
 }
 
 const tableTypes = new Set(['gpt', 'PMBR', 'dos']);
