@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type CollectedConfig, isMapping } from './collect-config.ts';
 
 const mebibytes = z.int().nonnegative();
-const partition = z.looseObject({ size: mebibytes.optional(), fs: z.string().optional() });
+const partition = z.looseObject({ size: mebibytes.optional(), fs: z.literal('ext4').optional() });
 const image = z.looseObject({
   source: z.string().optional(),
   uri: z.string().optional(),
@@ -13,6 +13,7 @@ const image = z.looseObject({
   label: z.string().optional(),
   fs: z.string().optional(),
 });
+const environment = z.array(z.string().regex(/^[^=]+=/, 'expected NAME=VALUE'));
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
 /** Keys of `install:` in the spelling of the field. */
@@ -39,7 +40,7 @@ const installSchema = z.looseObject({
       recovery: partition.optional(),
       state: partition.optional(),
       persistent: partition.optional(),
-      efi: partition.optional(),
+      efi: partition.extend({ fs: z.literal('vfat').optional() }).optional(),
     })
     .optional(),
   'extra-partitions': z
@@ -49,7 +50,7 @@ const installSchema = z.looseObject({
         size: mebibytes.optional(),
         fs: z.string().optional(),
         label: z.string().optional(),
-        flags: z.array(z.string()).optional(),
+        flags: z.array(z.string()).max(0, 'flags are not supported').optional(),
       }),
     )
     .optional(),
@@ -60,7 +61,7 @@ const installSchema = z.looseObject({
   bind_mounts: z.array(z.string().startsWith('/')).optional(),
   ephemeral_mounts: z.array(z.string().startsWith('/')).optional(),
   encrypted_partitions: z.array(z.string()).optional(),
-  env: z.array(z.string().regex(/^[^=]+=/, 'expected NAME=VALUE')).optional(),
+  env: environment.optional(),
 });
 
 const configSchema = z.looseObject({
@@ -70,7 +71,7 @@ const configSchema = z.looseObject({
   hostname: z.string().optional(),
   config_url: z.string().optional(),
   grub_options: z.record(z.string(), scalar).optional(),
-  env: z.array(z.string().regex(/^[^=]+=/, 'expected NAME=VALUE')).optional(),
+  env: environment.optional(),
   'cloud-init-paths': z.array(z.string().startsWith('/')).optional(),
   users: z
     .array(
@@ -103,15 +104,7 @@ const unfulfilled: Readonly<Record<string, string>> = {
 };
 
 /** Keys that are right and have no meaning for this installer. */
-const withoutMeaning = [
-  'tty',
-  'cloud-init',
-  'skip-entries',
-  'skip_copy_kcrypt_plugin',
-  'image',
-  'options',
-  'env',
-];
+const withoutMeaning = ['tty', 'cloud-init', 'skip-entries', 'skip_copy_kcrypt_plugin', 'image', 'options'];
 
 export interface ConfigProblem {
   readonly message: string;
