@@ -135,7 +135,9 @@ export class Field {
   items(): Field[] {
     if (this.empty) return [];
     if (Array.isArray(this.value)) {
-      return this.value.map((value: unknown, index) => new Field(this.document, [...this.path, index], value));
+      return this.value.map(
+        (value: unknown, index) => new Field(this.document, [...this.path, index], value),
+      );
     }
     if (isRecord(this.value)) throw this.mismatch('a list');
     return [this];
@@ -169,7 +171,11 @@ export class Field {
     if (typeof this.value !== 'string' && typeof this.value !== 'number') {
       throw this.mismatch('permission bits such as 0644');
     }
-    const { mode, warning } = parsePermissions(this.text() ?? '', typeof this.value === 'string', this.position);
+    const { mode, warning } = parsePermissions(
+      this.text() ?? '',
+      typeof this.value === 'string',
+      this.position,
+    );
     if (warning !== undefined) {
       report({
         severity: 'warning',
