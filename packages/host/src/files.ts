@@ -26,7 +26,8 @@ import { isSystemError } from '@kairos/facts/errors';
 import type { FileStatus, HostFiles, WriteOptions } from './host.ts';
 import { exchangeCall } from './system-calls.ts';
 
-function syncPath(path: string): void {
+/** Syncs a file, or a directory's names, to its disk. */
+export function syncPath(path: string): void {
   const descriptor = openSync(path, 'r');
   try {
     fsyncSync(descriptor);
@@ -55,7 +56,7 @@ function sha256Of(path: string): string {
 
 let counter = 0;
 /** A name beside `path` that no other process uses, so that a rename stays on one file system. */
-function beside(path: string): string {
+export function beside(path: string): string {
   return join(dirname(path), `.${process.pid}-${counter++}.tmp`);
 }
 

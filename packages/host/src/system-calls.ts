@@ -1,7 +1,7 @@
 import { dlopen, FFIType, type Pointer, ptr, read } from 'bun:ffi';
 import { KairosError } from '@kairos/facts/errors';
 
-const { cstring, i32, u64, ptr: pointer, u32 } = FFIType;
+const { cstring, i32, i64, u64, ptr: pointer, u32 } = FFIType;
 
 function open() {
   const symbols = {
@@ -9,6 +9,7 @@ function open() {
     umount2: { args: [cstring, i32], returns: i32 },
     syscall: { args: [u64, i32, cstring, i32, cstring, u32], returns: i32 },
     sync: { args: [], returns: FFIType.void },
+    posix_fadvise: { args: [i32, i64, i64, i32], returns: i32 },
     chroot: { args: [cstring], returns: i32 },
     strerror: { args: [i32], returns: FFIType.cstring },
     __errno_location: { args: [], returns: pointer },
@@ -128,4 +129,21 @@ export function syncCall(): void {
 /** @throws KairosError `SYSTEM_CALL_FAILED` with `errno` */
 export function chrootCall(path: string): void {
   check(libc().chroot(cString(path)), `Cannot chroot to ${path}`);
+}
+
+const POSIX_FADV_DONTNEED = 4;
+
+/**
+ * Drops the clean pages that the kernel holds of an open file, so that the next read asks the disk.
+ * @throws KairosError `SYSTEM_CALL_FAILED`
+ */
+export function dropCacheCall(descriptor: number): void {
+  const errno = libc().posix_fadvise(descriptor, 0n, 0n, POSIX_FADV_DONTNEED);
+  if (errno !== 0) {
+    throw new KairosError(
+      'SYSTEM_CALL_FAILED',
+      `Cannot drop cached pages: ${String(libc().strerror(errno))}`,
+      { details: { errno } },
+    );
+  }
 }
