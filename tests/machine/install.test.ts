@@ -129,7 +129,11 @@ test('an empty disk gets partitions, slots, boot loaders, environment, configura
     );
   });
   // The boot sector knows where core.img lies, the partition table is still there.
-  const bytes = readFileSync(disk.file).subarray(0, 2 * MiB);
+  const bytes = Buffer.from(
+    await Bun.file(disk.file)
+      .slice(0, 2 * MiB)
+      .arrayBuffer(),
+  );
   expect(bytes.readBigUInt64LE(0x5c)).toBe(2048n);
   expect(bytes.readUInt16LE(510)).toBe(0xaa55);
   expect(bytes.subarray(MiB + 600, MiB + 30_000)).toEqual(Buffer.alloc(29_400, 0x22));
