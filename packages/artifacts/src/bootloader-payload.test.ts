@@ -137,6 +137,8 @@ test('files of the EFI system partition', async () => {
     'EFI/debian/grub.cfg',
   ]);
   expect(text(files.get('EFI/BOOT/BOOTX64.EFI'))).toBe('MZshim');
-  expect(text(files.get('EFI/debian/grub.cfg'))).toContain('--label COS_STATE --hint "$disk" --hint "$disk,"');
+  expect(text(files.get('EFI/debian/grub.cfg'))).toContain(
+    '--label COS_STATE --hint "$disk" --hint "$disk,"',
+  );
   expect(menuStub('live')).toContain('configfile "($root)/boot/grub2/grub.cfg"');
 });
