@@ -11,7 +11,13 @@ import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig, configDirectories } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
 import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
-import { type InstallPlan, type InstallWish, planInstall, preparation } from '../install-plan.ts';
+import {
+  checkArchitecture,
+  type InstallPlan,
+  type InstallWish,
+  planInstall,
+  preparation,
+} from '../install-plan.ts';
 import { endMachine } from '../lifecycle.ts';
 import { oemFiles } from '../oem-files.ts';
 import { progressEvents, type ReportProgress } from '../progress.ts';
@@ -204,9 +210,11 @@ export async function installWith(
     if (!options.dryRun) await carryOutAll(preparation, context(undefined));
     const uri = options.source ?? install.system?.source ?? install.system?.uri ?? install.source;
     const image = await openImage(host, uri, parts);
+    const architecture = hostArchitecture();
+    checkArchitecture(image.source, image.manifest, architecture);
     const plan = planInstall(
       {
-        architecture: hostArchitecture(),
+        architecture,
         firmware: host.files.exists('/sys/firmware/efi') ? 'efi' : 'bios',
         target: await inspectDisk(host, await chooseDisk(host, options.device ?? install.device ?? 'auto')),
         image,
