@@ -2,17 +2,29 @@ import { exitCodes } from '@kairos/facts/errors';
 import { version } from '@kairos/facts/version';
 import {
   buildApplication,
+  buildRouteMap,
   type CommandContext,
   proposeCompletions,
   type RouteMap,
+  type RouteMapBuilderArguments,
   run,
   text_en,
 } from '@stricli/core';
 import { colourWanted, exitCodeOf, formatError } from './output.ts';
 
+/** What commands are given: the streams, and where they leave an exit code that is not a failure thrown. */
 export interface Context extends CommandContext {
-  readonly process: NodeJS.Process;
+  readonly process: {
+    readonly stdout: NodeJS.WriteStream;
+    readonly stderr: NodeJS.WriteStream;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    exitCode?: number | string | null;
+  };
 }
+
+/** A route map of this program. */
+export const routeMap = (parts: RouteMapBuilderArguments<string, Context>): RouteMap<Context> =>
+  buildRouteMap<string, Context>(parts);
 
 /** Runs a route map as a program; gives the exit code. */
 export async function runApplication(
@@ -46,7 +58,13 @@ export async function runApplication(
       },
     },
   });
-  const context: Context = { process };
+  const own: Context['process'] = {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    exitCode: 0,
+  };
+  const context: Context = { process: own };
   const [first, ...words] = args;
   if (first === '__complete') {
     for (const proposal of await proposeCompletions(application, words, context)) {
@@ -54,9 +72,8 @@ export async function runApplication(
     }
     return 0;
   }
-  process.exitCode = 0;
   await run(application, args.length === 0 ? ['--help'] : args, context);
-  const code = Number(process.exitCode ?? 0);
+  const code = Number(own.exitCode ?? 0);
   // The library tells wrong usage by codes of its own, which a process shows as numbers above 250.
   return thrown === undefined && (code < 0 || code > 250) ? exitCodes.usage : code;
 }

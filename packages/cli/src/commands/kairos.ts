@@ -1,17 +1,17 @@
-import { buildRouteMap } from '@stricli/core';
+import { routeMap } from '../application.ts';
 import { agentRoutes } from './agent.ts';
 import { buildIsoCommand, buildRawCommand } from './build-artifact.ts';
 import { buildImageCommand } from './build-image.ts';
 import { completionCommand } from './completion.ts';
 import { imageCheckCommand } from './image-check.ts';
 
-export const kairosRoutes = buildRouteMap({
+export const kairosRoutes = routeMap({
   routes: {
-    build: buildRouteMap({
+    build: routeMap({
       routes: { image: buildImageCommand, iso: buildIsoCommand, raw: buildRawCommand },
       docs: { brief: 'Build OS images and artifacts from them' },
     }),
-    image: buildRouteMap({
+    image: routeMap({
       routes: { check: imageCheckCommand },
       docs: { brief: 'Look at roots and images' },
     }),
