@@ -11,7 +11,6 @@ interface Waiter {
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of terminals are control characters
 const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>A-Za-z])/g;
 
 /** A serial console: everything that came, and waiting for what comes. Nothing here sleeps. */
@@ -22,6 +21,7 @@ export class SerialConsole {
   private position = 0;
   private closed: string | undefined;
   private commands = 0;
+  private listeners: ((text: string) => void)[] = [];
 
   constructor(
     private readonly write: (text: string) => void,
@@ -30,8 +30,14 @@ export class SerialConsole {
 
   receive(chunk: string): void {
     appendFileSync(this.log, chunk);
+    for (const listener of this.listeners) listener(chunk);
     this.text += chunk.replace(escapes, '').replaceAll('\r', '');
     this.settle();
+  }
+
+  /** Gives everything that comes, as it comes. */
+  listen(listener: (text: string) => void): void {
+    this.listeners.push(listener);
   }
 
   close(why: string): void {

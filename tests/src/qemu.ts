@@ -99,13 +99,14 @@ export class Machine implements AsyncDisposable {
     sshPort: number | undefined,
   ) {
     this.sshPort = sshPort;
-    this.console = new SerialConsole((text) => {
+    const serial = new SerialConsole((text) => {
       child.stdin.write(text);
       child.stdin.flush();
     }, log);
+    this.console = serial;
     const decoder = new TextDecoder();
     const reading = (async () => {
-      for await (const chunk of child.stdout) this.console.receive(decoder.decode(chunk, { stream: true }));
+      for await (const chunk of child.stdout) serial.receive(decoder.decode(chunk, { stream: true }));
     })();
     let complaint = '';
     const complaining = (async () => {
@@ -114,7 +115,7 @@ export class Machine implements AsyncDisposable {
     this.exited = (async () => {
       const code = await child.exited;
       await Promise.all([reading, complaining]);
-      this.console.close(`${options.name} ended with ${code}${complaint ? ` (${complaint.trim()})` : ''}`);
+      serial.close(`${options.name} ended with ${code}${complaint ? ` (${complaint.trim()})` : ''}`);
       rmSync(work, { recursive: true, force: true });
       return code;
     })();

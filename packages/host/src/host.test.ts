@@ -43,6 +43,21 @@ describe('files', () => {
     expect(() => files.exchange('/a', '/missing')).toThrow('Cannot exchange');
   });
 
+  test('writing in place keeps the file and needs one', () => {
+    const files = filesBelow(folder);
+    files.write('/knob', 'long');
+    files.writeInPlace('/knob', 'ab');
+    expect(files.readText('/knob')).toBe('abng');
+    expect(() => files.writeInPlace('/missing', 'x')).toThrow('ENOENT');
+  });
+
+  test('the digest of a file larger than one piece', () => {
+    const files = filesBelow(folder);
+    const content = new Uint8Array(3 * 1024 * 1024 + 1).fill(7);
+    files.write('/big', content);
+    expect(files.sha256('/big')).toBe(new Bun.CryptoHasher('sha256').update(content).digest('hex'));
+  });
+
   test('paths do not climb out of the folder', () => {
     const files = filesBelow(join(folder, 'inner'));
     writeFileSync(join(folder, 'outside'), 'x');
