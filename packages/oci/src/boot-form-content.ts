@@ -72,6 +72,10 @@ export async function bootFormFromManifest(source: ContentSource, descriptor: De
     digest: descriptor.digest,
     manifest,
     files: new Map([...layers].map(([name, { size }]) => [name, size])),
+    path(file) {
+      const layer = layers.get(file);
+      return layer && source.blobFile?.(layer);
+    },
     async *open(file) {
       const layer = layers.get(file);
       if (layer === undefined) {

@@ -50,6 +50,7 @@ export function bootFormFromDirectory(path: string, name = path): BootForm {
     digest,
     manifest,
     files,
+    path: (file) => (files.has(file) ? join(path, file) : undefined),
     async *open(file) {
       if (file === slotFiles.manifest) {
         yield bytes;

@@ -91,6 +91,7 @@ export function openLayout(path: string, name = path): Layout {
     manifest: (descriptor) => readManifest(layout, descriptor),
     nestedIndex: (descriptor) => readIndex(layout, descriptor),
     blob,
+    blobFile: (descriptor) => join(path, blobPath(descriptor.digest)),
     close: () => undefined,
   };
   return layout;

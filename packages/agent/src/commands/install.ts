@@ -1,0 +1,243 @@
+import { readBootloaderPayload } from '@kairos/artifacts/bootloader-payload';
+import { hostArchitecture } from '@kairos/facts/architecture';
+import { bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
+import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { paths } from '@kairos/facts/paths';
+import { slotDirectory } from '@kairos/facts/slot';
+import type { Host } from '@kairos/host/host';
+import type { BootForm } from '@kairos/oci/boot-form';
+import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
+import { Cleanup } from '../cleanup.ts';
+import { type CollectedConfig, collectConfig, configDirectories } from '../collect-config.ts';
+import { carryOutAll, type InstallContext } from '../execute-install.ts';
+import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
+import {
+  checkArchitecture,
+  type InstallPlan,
+  type InstallWish,
+  planInstall,
+  preparation,
+} from '../install-plan.ts';
+import { endMachine } from '../lifecycle.ts';
+import { oemFiles } from '../oem-files.ts';
+import { progressEvents, type ReportProgress } from '../progress.ts';
+import { chooseDisk, inspectDisk } from '../target-disk.ts';
+
+export interface InstallOptions {
+  /** `oci:`, `dir:`, `file:` or `ocifile:`; default: what the configuration says, else the live medium. */
+  readonly source?: string;
+  /** Overrides `install.device`. */
+  readonly device?: string;
+  /** A cloud-config file, merged last. */
+  readonly configFile?: string;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+  readonly reboot?: boolean;
+  readonly poweroff?: boolean;
+  /** `install`: everything comes from the configuration, which has to ask for it with `install.auto`. */
+  readonly unattended: boolean;
+  /** Whether a manual installation reads the directories too; an unattended one always does. */
+  readonly useDefaultDirectories?: boolean;
+  /** Unknown keys are errors. */
+  readonly strict?: boolean;
+  readonly onProgress: ReportProgress;
+  /** Stops the installation; SIGINT and SIGTERM do as well. */
+  readonly signal?: AbortSignal;
+}
+
+export interface InstallResult {
+  readonly plan: InstallPlan;
+  /** False for a dry run. */
+  readonly installed: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** What an installation needs of other packages. */
+export interface InstallParts {
+  openSource(uri: string): Promise<BootForm>;
+  runStage(host: Host, stage: string, config: CollectedConfig, extraPaths: readonly string[]): Promise<void>;
+}
+
+const allowNoUsersFile = '/etc/kairos/.nousers';
+
+function checkRoot(host: Host): void {
+  if (host.uid === 0) return;
+  throw new KairosError('NOT_ROOT', 'this command requires root privileges', {
+    exit: 'notPermitted',
+    hint: 'Run it with sudo',
+  });
+}
+
+function readConfig(host: Host, options: InstallOptions) {
+  const collected = collectConfig(host, {
+    directories: options.unattended || options.useDefaultDirectories ? configDirectories : [],
+    files: options.configFile === undefined ? [] : [options.configFile],
+  });
+  const { config, warnings } = checkInstallConfig(collected, {
+    ...(options.strict === undefined ? {} : { strict: options.strict }),
+    allowNoUsers: host.files.exists(allowNoUsersFile),
+  });
+  if (options.unattended && !config.install?.auto) {
+    throw new KairosError(
+      'INSTALL_NOT_ASKED',
+      'The configuration does not ask for an unattended installation',
+      {
+        exit: 'wrongState',
+        hint: 'Set `install.auto: true`, or use `kairos-agent manual-install`',
+        details: { read: collected.documents.map(({ file }) => file) },
+      },
+    );
+  }
+  return { collected, config, warnings: [...collected.warnings, ...warnings] };
+}
+
+function afterwards(
+  options: InstallOptions,
+  install: NonNullable<InstallConfig['install']>,
+): InstallWish['after'] {
+  if (options.reboot && options.poweroff) {
+    throw new KairosError('REBOOT_AND_POWEROFF', '--reboot and --poweroff exclude each other', {
+      exit: 'usage',
+    });
+  }
+  if (options.reboot) return 'reboot';
+  if (options.poweroff) return 'poweroff';
+  if (install.reboot) return 'reboot';
+  return install.poweroff ? 'poweroff' : 'nothing';
+}
+
+/** The image of the live medium, or of the given source. */
+async function openImage(host: Host, uri: string | undefined, parts: InstallParts): Promise<BootForm> {
+  if (uri !== undefined) return parts.openSource(uri);
+  const state = bootStateOf(host.files.readTextIfAny('/proc/cmdline') ?? '');
+  if (state !== 'livecd') {
+    throw new KairosError(
+      'NOT_LIVE',
+      `There is no image to install: the machine was not started from a live medium (${bootStateNames[state]})`,
+      { exit: 'wrongState', hint: 'Start from the ISO, or name an image with --source' },
+    );
+  }
+  return bootFormFromDirectory(
+    host.files.real(`${paths.live}${slotDirectory('live')}`),
+    `${paths.live}${slotDirectory('live')}`,
+  );
+}
+
+function wishOf(
+  collected: CollectedConfig,
+  config: InstallConfig,
+  options: InstallOptions,
+  after: InstallWish['after'],
+): InstallWish {
+  const install = config.install ?? {};
+  const sizes: Record<string, number> = {};
+  for (const [name, partition] of Object.entries(install.partitions ?? {})) {
+    const size = (partition as { size?: number } | undefined)?.size;
+    if (size !== undefined) sizes[name] = size;
+  }
+  const grubOptions: Record<string, string> = {};
+  for (const [name, value] of Object.entries({ ...config.grub_options, ...install.grub_options })) {
+    grubOptions[name] = String(value);
+  }
+  return {
+    sizes,
+    extra: (install['extra-partitions'] ?? []).map(({ name, size, fs, label }) => ({
+      name,
+      size: size ?? 0,
+      ...(fs === undefined ? {} : { filesystem: fs === '-' || fs === 'noformat' ? 'none' : fs }),
+      ...(label === undefined ? {} : { label }),
+    })),
+    force: options.force ?? install.force ?? false,
+    noFormat: install['no-format'] ?? false,
+    ...(install.firmware === undefined ? {} : { firmware: install.firmware }),
+    oemFiles: oemFiles(collected, install),
+    grubOptions,
+    ...(install['grub-entry-name'] === undefined ? {} : { entryName: install['grub-entry-name'] }),
+    after,
+    guids: () => crypto.randomUUID().toUpperCase(),
+  };
+}
+
+/** The same machine, whose programs see the variables of `env`. */
+function withEnvironment(host: Host, entries: readonly string[]): Host {
+  if (entries.length === 0) return host;
+  const env = Object.fromEntries(
+    entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+  );
+  return { ...host, run: (argv, run) => host.run(argv, { ...run, env: { ...env, ...run?.env } }) };
+}
+
+/** {@link install} with the parts given, for those who bring their own. */
+export async function installWith(
+  machine: Host,
+  options: InstallOptions,
+  parts: InstallParts,
+): Promise<InstallResult> {
+  checkRoot(machine);
+  const { collected, config, warnings } = readConfig(machine, options);
+  const install = config.install ?? {};
+  const after = afterwards(options, install);
+  const host = withEnvironment(machine, [...(config.env ?? []), ...(install.env ?? [])]);
+  const warn = (message: string) => {
+    warnings.push(message);
+    options.onProgress({ step: 'warning', message });
+  };
+  for (const message of warnings) options.onProgress({ step: 'warning', message });
+  if (
+    config.stages &&
+    Object.keys(config.stages).some((stage) => /^after-install-chroot(\.|$)/.test(stage))
+  ) {
+    warn('The stage after-install-chroot is not run: the system image is read-only; use after-install');
+  }
+
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  if (options.signal?.aborted) stop();
+  options.signal?.addEventListener('abort', stop, { once: true });
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  const events = process.env.KAIROS_AGENT_PROGRESS
+    ? progressEvents((line) => process.stdout.write(line))
+    : undefined;
+  const cleanup = new Cleanup();
+  const context = (image: BootForm | undefined): InstallContext => ({
+    ...{ host, image, cleanup, signal: controller.signal, warn, now: () => new Date() },
+    strict: config.strict ?? false,
+    report: options.onProgress,
+    runStage: (stage) => parts.runStage(host, stage, collected, config['cloud-init-paths'] ?? []),
+  });
+  try {
+    if (!options.dryRun) await carryOutAll(preparation, context(undefined));
+    const uri = options.source ?? install.system?.source ?? install.system?.uri ?? install.source;
+    const image = await openImage(host, uri, parts);
+    const architecture = hostArchitecture();
+    checkArchitecture(image.source, image.manifest, architecture);
+    const plan = planInstall(
+      {
+        architecture,
+        firmware: host.files.exists('/sys/firmware/efi') ? 'efi' : 'bios',
+        target: await inspectDisk(host, await chooseDisk(host, options.device ?? install.device ?? 'auto')),
+        image,
+        bootloader: await readBootloaderPayload(image),
+      },
+      wishOf(collected, config, options, after),
+    );
+    if (options.dryRun) return { plan, installed: false, warnings };
+    await carryOutAll(plan.steps, context(image), events?.step);
+    events?.step('done');
+    options.onProgress({
+      step: 'done',
+      message: `installed ${plan.image.name} ${plan.image.version} on ${plan.disk.path}`,
+    });
+    if (after !== 'nothing') await endMachine(host, after, warn);
+    return { plan, installed: true, warnings };
+  } catch (error) {
+    events?.error(reasonOf(error));
+    throw error;
+  } finally {
+    for (const problem of await cleanup.run()) warn(`Could not clean up: ${problem}`);
+    options.signal?.removeEventListener('abort', stop);
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
