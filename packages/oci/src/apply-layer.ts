@@ -309,11 +309,8 @@ class LayerWriter {
     const directory = path.slice(0, Math.max(0, path.length - base.length - 1));
     const keep = (place: string) => this.written.has(place);
     if (base === opaqueWhiteout) {
-      const place = directory === '' ? '' : this.root.locate(directory, where, false);
-      if (place !== undefined && this.root.status(place)?.isDirectory()) {
-        this.root.locate(`${directory === '' ? '' : `${directory}/`}x`, where, false);
-        this.root.clear(place, keep);
-      }
+      const inside = this.root.locate(directory === '' ? 'x' : `${directory}/x`, where, false);
+      if (inside !== undefined) this.root.clear(inside.slice(0, -2), keep);
       return;
     }
     // Other names of this form are notes of aufs to itself.
