@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 
-const chunkSize = 1024 * 1024;
+const chunkSize = 256 * 1024;
 
 /**
  * The bytes of an open file from `offset`, at most `length` of them; fewer where the file ends before. The handle
