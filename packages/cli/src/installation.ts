@@ -1,4 +1,4 @@
-import { install, type InstallOptions } from '@kairos/agent/commands/install';
+import { type InstallOptions, install } from '@kairos/agent/commands/install';
 import { renderPlan } from '@kairos/agent/install-render';
 import { machineHost } from '@kairos/host/machine';
 import { ProgressLine } from './progress.ts';

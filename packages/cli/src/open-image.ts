@@ -9,7 +9,10 @@ import { openLayout } from '@kairos/oci/layout';
  * Opens an OS image: an OCI layout folder (`oci:` or a plain path), or a folder with the files of a slot (`dir:`).
  * @throws KairosError `IMAGE_NOT_FOUND`, `NO_BOOT_FORM`, and those of the layout
  */
-export async function openImage(uri: string, architecture: Architecture = hostArchitecture()): Promise<BootForm> {
+export async function openImage(
+  uri: string,
+  architecture: Architecture = hostArchitecture(),
+): Promise<BootForm> {
   if (uri.startsWith('dir:')) return bootFormFromDirectory(uri.slice('dir:'.length), uri);
   const path = uri.replace(/^oci:/, '');
   const form = await findBootForm(openLayout(path, uri), { architecture });

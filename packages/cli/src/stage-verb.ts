@@ -2,7 +2,7 @@ import { exitCodes } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
 import { collectStageFiles, defaultStageDirectories } from '@kairos/stages/collect';
 import { orderStage } from '@kairos/stages/order';
-import { showPosition, type StageProblem } from '@kairos/stages/problem';
+import { type StageProblem, showPosition } from '@kairos/stages/problem';
 import { runStage, type StepResult } from '@kairos/stages/run-stage';
 import type { StageFlags } from './commands/agent-stage.ts';
 
@@ -31,7 +31,9 @@ export async function runStageVerb(stage: string, flags: StageFlags): Promise<nu
     if (flags.json) process.stdout.write(`${JSON.stringify({ stage, steps: rows, problems: all })}\n`);
     else {
       rows.forEach(({ id, pass, reason }, index) => {
-        process.stdout.write(`${String(index + 1).padStart(3)}  ${pass.padEnd(stage.length + 8)} ${id}\n       ${reason}\n`);
+        process.stdout.write(
+          `${String(index + 1).padStart(3)}  ${pass.padEnd(stage.length + 8)} ${id}\n       ${reason}\n`,
+        );
       });
       process.stderr.write(all.map(showProblem).join(''));
     }

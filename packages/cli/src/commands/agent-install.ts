@@ -31,7 +31,12 @@ const flags = {
   },
   reboot: { kind: 'boolean', brief: 'Restart afterwards', optional: true, withNegated: false },
   poweroff: { kind: 'boolean', brief: 'Power off afterwards', optional: true, withNegated: false },
-  force: { kind: 'boolean', brief: "Overwrite a disk that holds someone else's data", default: false, withNegated: false },
+  force: {
+    kind: 'boolean',
+    brief: "Overwrite a disk that holds someone else's data",
+    default: false,
+    withNegated: false,
+  },
   strict: { kind: 'boolean', brief: 'Unknown keys are errors', default: false, withNegated: false },
   dryRun: dryRunFlag,
   json: jsonFlag,

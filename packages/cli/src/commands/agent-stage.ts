@@ -30,15 +30,31 @@ export const runStageCommand = buildCommand<StageFlags, [string], Context>({
     flags: {
       cloudInitPaths: { ...directories, brief: 'Further directories, after the usual ones' },
       overrideCloudInitPaths: { ...directories, brief: 'Directories instead of the usual ones' },
-      analyze: { kind: 'boolean', brief: 'Print the order of steps and why, run nothing', default: false, withNegated: false },
+      analyze: {
+        kind: 'boolean',
+        brief: 'Print the order of steps and why, run nothing',
+        default: false,
+        withNegated: false,
+      },
       dryRun: dryRunFlag,
       strict: { kind: 'boolean', brief: 'Warnings count as errors', default: false, withNegated: false },
-      lenient: { kind: 'boolean', brief: 'Exit with 0 in spite of failed steps', default: false, withNegated: false },
+      lenient: {
+        kind: 'boolean',
+        brief: 'Exit with 0 in spite of failed steps',
+        default: false,
+        withNegated: false,
+      },
       json: jsonFlag,
     },
     positional: {
       kind: 'tuple',
-      parameters: [{ brief: 'Stage: rootfs, initramfs, fs, boot, network, reconcile, …', placeholder: 'stage', parse: text }],
+      parameters: [
+        {
+          brief: 'Stage: rootfs, initramfs, fs, boot, network, reconcile, …',
+          placeholder: 'stage',
+          parse: text,
+        },
+      ],
     },
     aliases: { a: 'analyze' },
   },

@@ -1,6 +1,6 @@
 import { routeMap } from '../application.ts';
-import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { configRoutes, printSchemaCommand, validateCommand } from './agent-config.ts';
+import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { runStageCommand } from './agent-stage.ts';
 import { stateRoutes } from './agent-state.ts';
 import { completionCommand } from './completion.ts';
