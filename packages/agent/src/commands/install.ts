@@ -10,6 +10,7 @@ import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig, configDirectories } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
+import { openImageSource } from '../image-source.ts';
 import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
 import {
   checkArchitecture,
@@ -18,9 +19,11 @@ import {
   planInstall,
   preparation,
 } from '../install-plan.ts';
+import { planToJson } from '../install-render.ts';
 import { endMachine } from '../lifecycle.ts';
 import { oemFiles } from '../oem-files.ts';
 import { progressEvents, type ReportProgress } from '../progress.ts';
+import { runHookStage } from '../stage-hooks.ts';
 import { chooseDisk, inspectDisk } from '../target-disk.ts';
 
 export interface InstallOptions {
@@ -50,12 +53,20 @@ export interface InstallResult {
   /** False for a dry run. */
   readonly installed: boolean;
   readonly warnings: readonly string[];
+  /** Without the bytes that the plan writes, which may hold secrets. */
+  toJSON(): unknown;
 }
 
 /** What an installation needs of other packages. */
 export interface InstallParts {
-  openSource(uri: string): Promise<BootForm>;
-  runStage(host: Host, stage: string, config: CollectedConfig, extraPaths: readonly string[]): Promise<void>;
+  openSource(host: Host, uri: string): Promise<BootForm>;
+  runStage(
+    host: Host,
+    stage: string,
+    config: CollectedConfig,
+    extraPaths: readonly string[],
+    tell: (line: string) => void,
+  ): Promise<void>;
 }
 
 const allowNoUsersFile = '/etc/kairos/.nousers';
@@ -108,7 +119,7 @@ function afterwards(
 
 /** The image of the live medium, or of the given source. */
 async function openImage(host: Host, uri: string | undefined, parts: InstallParts): Promise<BootForm> {
-  if (uri !== undefined) return parts.openSource(uri);
+  if (uri !== undefined) return parts.openSource(host, uri);
   const state = bootStateOf(host.files.readTextIfAny('/proc/cmdline') ?? '');
   if (state !== 'livecd') {
     throw new KairosError(
@@ -147,7 +158,7 @@ function wishOf(
       ...(fs === undefined ? {} : { filesystem: fs === '-' || fs === 'noformat' ? 'none' : fs }),
       ...(label === undefined ? {} : { label }),
     })),
-    force: options.force ?? install.force ?? false,
+    force: (options.force ?? false) || (install.force ?? false),
     noFormat: install['no-format'] ?? false,
     ...(install.firmware === undefined ? {} : { firmware: install.firmware }),
     oemFiles: oemFiles(collected, install),
@@ -165,6 +176,10 @@ function withEnvironment(host: Host, entries: readonly string[]): Host {
     entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
   );
   return { ...host, run: (argv, run) => host.run(argv, { ...run, env: { ...env, ...run?.env } }) };
+}
+
+function resultOf(plan: InstallPlan, installed: boolean, warnings: readonly string[]): InstallResult {
+  return { plan, installed, warnings, toJSON: () => ({ installed, warnings, plan: planToJson(plan) }) };
 }
 
 /** {@link install} with the parts given, for those who bring their own. */
@@ -204,7 +219,10 @@ export async function installWith(
     ...{ host, image, cleanup, signal: controller.signal, warn, now: () => new Date() },
     strict: config.strict ?? false,
     report: options.onProgress,
-    runStage: (stage) => parts.runStage(host, stage, collected, config['cloud-init-paths'] ?? []),
+    runStage: (stage) =>
+      parts.runStage(host, stage, collected, config['cloud-init-paths'] ?? [], (line) =>
+        options.onProgress({ step: stage, message: line }),
+      ),
   });
   try {
     if (!options.dryRun) await carryOutAll(preparation, context(undefined));
@@ -222,7 +240,7 @@ export async function installWith(
       },
       wishOf(collected, config, options, after),
     );
-    if (options.dryRun) return { plan, installed: false, warnings };
+    if (options.dryRun) return resultOf(plan, false, warnings);
     await carryOutAll(plan.steps, context(image), events?.step);
     events?.step('done');
     options.onProgress({
@@ -230,7 +248,7 @@ export async function installWith(
       message: `installed ${plan.image.name} ${plan.image.version} on ${plan.disk.path}`,
     });
     if (after !== 'nothing') await endMachine(host, after, warn);
-    return { plan, installed: true, warnings };
+    return resultOf(plan, true, warnings);
   } catch (error) {
     events?.error(reasonOf(error));
     throw error;
@@ -240,4 +258,13 @@ export async function installWith(
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
+}
+
+/**
+ * Installs the system on a disk: plans first, refuses where something speaks against it, then writes.
+ * @throws KairosError of the configuration (`CONFIG_*`, `NO_ADMIN_USER`), the source, the disk (`DISK_*`, `NO_DISK`) and
+ *   of the work itself; docs/install.md
+ */
+export function install(host: Host, options: InstallOptions): Promise<InstallResult> {
+  return installWith(host, options, { openSource: openImageSource, runStage: runHookStage });
 }
