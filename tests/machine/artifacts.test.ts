@@ -76,7 +76,16 @@ describe('what is made', () => {
   test.each(kinds)('%s: nothing lies beside it but its checksum', (kind) => {
     const { path, size, digest } = made[kind];
     expect(statSync(path).size).toBe(size);
-    expect(output('sha256sum', '--check', `${path}.sha256`, '--quiet')).toBe('');
+    expect(
+      output(
+        'sh',
+        '-c',
+        'cd "$1" && sha256sum --check --quiet "$2"',
+        'sh',
+        join(path, '..'),
+        `kairos.${kind}.sha256`,
+      ),
+    ).toBe('');
     expect(readFileSync(`${path}.sha256`, 'utf8')).toBe(`${digest.slice(7)}  kairos.${kind}\n`);
     expect(readdirSync(join(path, '..')).sort()).toEqual([
       'kairos.iso',
@@ -118,7 +127,7 @@ describe('what is made', () => {
     expect(output('sgdisk', '--verify', path)).toContain('No problems found');
     const [, start] = /^\s+2\s+(\d+)\s+\d+ .*EF00/m.exec(output('sgdisk', '--print', path)) ?? [];
     const efi = `${path}@@${Number(start) * 512}`;
-    expect(output('mdir', '-b', '-/', '-i', efi, '::').trim().split('\n')).toEqual([
+    expect(output('mdir', '-b', '-/', '-i', efi, '::').trim().split('\n').sort()).toEqual([
       '::/EFI/',
       '::/EFI/BOOT/',
       '::/EFI/BOOT/BOOTX64.EFI',

@@ -75,7 +75,8 @@ class Contents {
   }
 }
 
-async function writeRaw(
+/** Makes the disk under the name {@link Workshop.artifact}. */
+export async function writeRaw(
   workshop: Workshop,
   options: RawOptions,
   plan: DiskPlan,
@@ -151,6 +152,15 @@ async function writeRaw(
   }
 }
 
+/** Programs that {@link writeRaw} uses. */
+export const rawPrograms = ['truncate', 'sfdisk', 'mkfs.vfat', 'mmd', 'mcopy', 'mke2fs', 'debugfs'] as const;
+
+/** Bytes that {@link writeRaw} fills, about; the rest are holes. */
+export function neededForRaw(options: RawOptions): number {
+  const beside = options.workDirectory === undefined ? gatheredSize(options.bootForm) : 0;
+  return 3 * slotSize(options.bootForm) + beside + 128 * MiB;
+}
+
 /** The layout of the disk that {@link buildRaw} makes. @throws KairosError `DISK_TOO_SMALL`, `DISK_SIZE` */
 export function planRaw(options: RawOptions): DiskPlan {
   const { bootForm } = options;
@@ -184,13 +194,12 @@ export async function buildRaw(host: Host, options: RawOptions): Promise<Artifac
   slotNames(bootForm);
   const plan = planRaw(options);
   const payload = await readBootloaderPayload(bootForm);
-  const beside = options.workDirectory === undefined ? gatheredSize(bootForm) : 0;
   return makeArtifact(
     host,
     {
       options,
-      programs: ['truncate', 'sfdisk', 'mkfs.vfat', 'mmd', 'mcopy', 'mke2fs', 'debugfs'],
-      needed: 3 * slotSize(bootForm) + beside + 128 * MiB,
+      programs: rawPrograms,
+      needed: neededForRaw(options),
     },
     (workshop) => writeRaw(workshop, options, plan, payload),
   );
