@@ -4,7 +4,7 @@ import { KairosError } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
 import type { Host } from '@kairos/host/host';
 import { RootTree } from '@kairos/host/root-tree';
-import { grubDisk, grubLive } from './system-data.ts';
+import { systemFile } from './system-data.ts';
 
 /** Modules that a GRUB of ours carries in itself, so that it needs no directory of modules beside it. */
 const commonModules = [
@@ -271,8 +271,8 @@ export async function makeBootloaderPayload(
       output: join(staging.root, `efi/boot${efiSuffix}.efi`),
     });
   }
-  staging.write('/grub.cfg', grubDisk);
-  staging.write('/grub-live.cfg', grubLive);
+  staging.write('/grub.cfg', systemFile('grub/grub.cfg'));
+  staging.write('/grub-live.cfg', systemFile('grub/grub-live.cfg'));
   await host.run([
     'tar',
     '--create',
