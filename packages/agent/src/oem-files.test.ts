@@ -1,32 +1,28 @@
 import { expect, test } from 'bun:test';
+import { mergeDocuments } from '@kairos/config/collect';
 import { parseDocument } from '@kairos/config/document';
 import { parse } from 'yaml';
+import type { CollectedConfig, Mapping } from './collect-config.ts';
 import { oemFiles } from './oem-files.ts';
 
-const document = parseDocument('#cloud-config\nusers: []\n', '/oem/a.yaml');
-const shared = { name: 'x' };
+function collected(...texts: string[]): CollectedConfig {
+  const documents = texts.map((text, index) => parseDocument(text, `/oem/${index + 1}.yaml`));
+  return { ...mergeDocuments(documents), documents, config: {} as Mapping };
+}
 
 test('the configuration is one document with its sources, sorted keys and no anchors', () => {
   const files = oemFiles(
-    { config: { users: [shared, shared], hostname: 'a' }, documents: [document], warnings: [] },
+    collected('#cloud-config\nusers: [&a {name: x}, *a]\n', '#cloud-config\nhostname: a\n'),
     {},
   );
   expect([...files.keys()]).toEqual(['90_custom.yaml']);
   expect(files.get('90_custom.yaml')).toBe(
-    '#cloud-config\n\n# Sources:\n# - /oem/a.yaml\n\nhostname: a\nusers:\n    - name: x\n    - name: x\n',
+    '#cloud-config\n\n# Sources:\n# - /oem/1.yaml\n# - /oem/2.yaml\n\nhostname: a\nusers:\n    - name: x\n    - name: x\n',
   );
-});
-
-test('without sources there is no comment about them', () => {
-  const files = oemFiles({ config: { a: 1 }, documents: [], warnings: [] }, {});
-  expect(files.get('90_custom.yaml')).toBe('#cloud-config\n\na: 1\n');
 });
 
 test('mounts of the user become a stage', () => {
-  const files = oemFiles(
-    { config: {}, documents: [], warnings: [] },
-    { bind_mounts: ['/a', '/b'], ephemeral_mounts: [] },
-  );
+  const files = oemFiles(collected(), { bind_mounts: ['/a', null, '/b'], ephemeral_mounts: [] });
   expect(parse(files.get('10_user_custom_mounts.yaml') ?? '')).toEqual({
     stages: {
       rootfs: [
