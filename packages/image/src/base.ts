@@ -8,7 +8,8 @@ export type Base =
 
 export const baseKinds = ['debian', 'dir', 'tar', 'oci', 'oci-archive', 'docker-archive'] as const;
 
-const forms = 'debian:<suite>, dir:<directory>, tar:<archive>, oci:<layout>, oci-archive:<file>, docker-archive:<file>';
+const forms =
+  'debian:<suite>, dir:<directory>, tar:<archive>, oci:<layout>, oci-archive:<file>, docker-archive:<file>';
 
 /**
  * Reads a base as a user writes it, `debian:13` or `tar:root.tar`.

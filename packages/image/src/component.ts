@@ -117,7 +117,9 @@ export function builtinComponents(): ReadonlyMap<string, Component> {
 function readComponent(host: Host, file: string): Component {
   const text = host.files.readTextIfAny(file);
   if (text === undefined) {
-    throw new KairosError('COMPONENT_NOT_FOUND', `There is no component manifest ${file}`, { exit: 'notFound' });
+    throw new KairosError('COMPONENT_NOT_FOUND', `There is no component manifest ${file}`, {
+      exit: 'notFound',
+    });
   }
   const { value: manifest } = readDocument(componentSchema, text, file, 'COMPONENT');
   checkFiles(manifest, file);

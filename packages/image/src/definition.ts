@@ -18,7 +18,10 @@ export const definitionSchema = z.strictObject({
   /** `debian:13`, `dir:…`, `tar:…`, `oci:…`, `oci-archive:…`, `docker-archive:…`. */
   base: z.string().min(1).optional(),
   /** Where packages of a `debian:` base come from; default: where the machine's own come from. */
-  mirror: z.string().regex(/^(https?|file|copy):\/\/\S+$/, 'expected a URL').optional(),
+  mirror: z
+    .string()
+    .regex(/^(https?|file|copy):\/\/\S+$/, 'expected a URL')
+    .optional(),
   /** Default: what the root's os-release says. */
   flavor: z.string().optional(),
   architecture: z.enum(architectures).optional(),
@@ -27,7 +30,10 @@ export const definitionSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/, 'expected letters, digits and . _ + -')
     .optional(),
-  model: z.string().regex(/^[a-z0-9][a-z0-9-]*$/).optional(),
+  model: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/)
+    .optional(),
   variant: z.enum(['core', 'standard']).optional(),
   init: z.enum(inits).optional(),
   initrd: z.enum(['thin', 'dracut']).optional(),
@@ -108,14 +114,22 @@ export function readDefinition(text: string, file: string): LocatedDefinition {
 
 /** Lays what flags say over a definition: lists are added to, everything else is replaced. */
 export function mergeDefinition(below: Definition, above: Definition): Definition {
-  const lists = ['components', 'withoutComponents', 'packages', 'files', 'cloudConfigs', 'kernelArguments'] as const;
+  const lists = [
+    'components',
+    'withoutComponents',
+    'packages',
+    'files',
+    'cloudConfigs',
+    'kernelArguments',
+  ] as const;
   const merged: Record<string, unknown> = { ...below };
   for (const [key, value] of Object.entries(above)) {
     if (value === undefined) continue;
     const present = merged[key];
     if ((lists as readonly string[]).includes(key) && Array.isArray(present) && Array.isArray(value)) {
       merged[key] = [...present, ...value];
-    } else if (key === 'filesystem') merged[key] = { ...(present as object | undefined), ...(value as object) };
+    } else if (key === 'filesystem')
+      merged[key] = { ...(present as object | undefined), ...(value as object) };
     else merged[key] = value;
   }
   return merged as Definition;

@@ -177,8 +177,12 @@ export function packagesFor(
   architecture: Architecture,
 ): string[] {
   return (flavor.packages[role] ?? []).flatMap((entry) => {
-    const { name, architectures: only, since, until } =
-      typeof entry === 'string' ? { name: entry } : { architectures: undefined, ...entry };
+    const {
+      name,
+      architectures: only,
+      since,
+      until,
+    } = typeof entry === 'string' ? { name: entry } : { architectures: undefined, ...entry };
     if (only !== undefined && !only.includes(architecture)) return [];
     if (since !== undefined && compareReleases(release, since) < 0) return [];
     if (until !== undefined && compareReleases(release, until) > 0) return [];

@@ -74,7 +74,8 @@ function findings(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown): F
   }
   if (issue.code === 'invalid_union') {
     // The alternative that came furthest is the one that was meant.
-    const depth = (issues: readonly z.core.$ZodIssue[]) => Math.max(...issues.map((each) => each.path.length), 0);
+    const depth = (issues: readonly z.core.$ZodIssue[]) =>
+      Math.max(...issues.map((each) => each.path.length), 0);
     const best = [...issue.errors].sort((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
     const [first] = best ?? [];
     if (first !== undefined) {
@@ -111,7 +112,9 @@ export function readDocument<T>(
   const [first] = found;
   throw new KairosError(
     `${kind}_INVALID`,
-    found.map(({ position, message }) => `${file}:${position.line}:${position.column}: ${message}`).join('\n'),
+    found
+      .map(({ position, message }) => `${file}:${position.line}:${position.column}: ${message}`)
+      .join('\n'),
     {
       exit: 'invalidInput',
       ...(first === undefined ? {} : { position: first.position }),

@@ -49,9 +49,10 @@ export interface ApplyOptions {
   readonly name: string;
   /**
    * Device entries: `create` (needs root), `skip` with a finding (an OS has devtmpfs), or `refuse` for archives from
-   * people, which have no reason to hold any.
+   * people, which have no reason to hold any. `skip-in-dev`: skip below `dev/`, refuse elsewhere, for archives of whole
+   * roots.
    */
-  readonly devices: 'refuse' | 'skip' | 'create';
+  readonly devices: 'refuse' | 'skip' | 'skip-in-dev' | 'create';
   /** Acts on `.wh.` entries (image-spec, layer.md, "Whiteouts"). Off for plain archives, in which it is only a name. */
   readonly whiteouts: boolean;
   /** Symbolic links for directories in an entry's path; see `UnpackRootOptions`. */
@@ -273,10 +274,11 @@ class LayerWriter {
     const { type } = entry;
     if (type !== 'fifo' && type !== 'character-device' && type !== 'block-device') return false;
     if (type !== 'fifo') {
-      if (this.options.devices === 'refuse') {
+      const { devices } = this.options;
+      if (devices === 'refuse' || (devices === 'skip-in-dev' && !place.startsWith('dev/'))) {
         throw tarError('TAR_DEVICE', where, `it is a ${type.replace('-', ' ')}`);
       }
-      if (this.options.devices === 'skip' || !this.privileged) {
+      if (devices !== 'create' || !this.privileged) {
         this.find('device-skipped', entry.name);
         return false;
       }
