@@ -5,7 +5,7 @@ import { merge } from './merge.ts';
 import type { Problem } from './problem.ts';
 import { plainValue, treeOf, treeOfDocument } from './tree.ts';
 
-const nowhere = (file: string) => () => ({ file, line: 1, column: 1 });
+const nowhere = (file: string) => ({ positionOf: () => ({ file, line: 1, column: 1 }) });
 const conflict = Symbol('conflict');
 
 function mergeValues(earlier: unknown, later: unknown) {

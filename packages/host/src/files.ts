@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
   fchownSync,
@@ -13,6 +15,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -28,6 +31,24 @@ export function syncPath(path: string): void {
   const descriptor = openSync(path, 'r');
   try {
     fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Bytes read at once where a file is only passed through. */
+const pieceSize = 1024 * 1024;
+
+function sha256Of(path: string): string {
+  const hash = createHash('sha256');
+  const piece = new Uint8Array(pieceSize);
+  const descriptor = openSync(path, 'r');
+  try {
+    for (;;) {
+      const count = readSync(descriptor, piece, 0, piece.length, null);
+      if (count === 0) return hash.digest('hex');
+      hash.update(piece.subarray(0, count));
+    }
   } finally {
     closeSync(descriptor);
   }
@@ -134,6 +155,15 @@ export function filesBelow(root: string): HostFiles {
       mkdirSync(dirname(real(path)), { recursive: true });
       appendFileSync(real(path), content, { flush: true });
     },
+    writeInPlace(path, content) {
+      const descriptor = openSync(real(path), constants.O_WRONLY);
+      try {
+        writeSync(descriptor, content);
+      } finally {
+        closeSync(descriptor);
+      }
+    },
+    sha256: (path) => sha256Of(real(path)),
     symlink(target, path) {
       const place = real(path);
       mkdirSync(dirname(place), { recursive: true });

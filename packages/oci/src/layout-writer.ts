@@ -102,7 +102,16 @@ function publish(from: string, to: string): void {
   } else if (readdirSync(to).length === 0) {
     renameSync(from, to);
   } else {
-    exchangeCall(from, to);
+    try {
+      exchangeCall(from, to);
+    } catch (error) {
+      if (!(error instanceof KairosError)) throw error;
+      // A file system that cannot exchange (NFS, some FUSE): the old one steps aside first.
+      const aside = `${from}.old.tmp`;
+      renameSync(to, aside);
+      renameSync(from, to);
+      renameSync(aside, from);
+    }
     rmSync(from, { recursive: true, force: true });
   }
   syncPath(dirname(to));
