@@ -210,12 +210,16 @@ test('a source that breaks off leaves no mounts, and a second run finishes', asy
   const broken: InstallParts = {
     ...parts,
     async openSource(machine, uri) {
-      const form = await parts.openSource(machine, uri);
+      const { image: form, close } = await parts.openSource(machine, uri);
       return {
-        ...form,
-        async *open(file) {
-          if (file === 'root.img') throw new KairosError('BLOB_TRUNCATED', 'cut', { exit: 'corruptSource' });
-          yield* form.open(file);
+        close,
+        image: {
+          ...form,
+          async *open(file) {
+            if (file === 'root.img')
+              throw new KairosError('BLOB_TRUNCATED', 'cut', { exit: 'corruptSource' });
+            yield* form.open(file);
+          },
         },
       };
     },

@@ -24,7 +24,8 @@ test.each([
   ['dir:/slot', 'IMAGE_MANIFEST_INVALID', 'corruptSource'],
   ['dir:/nowhere', 'SOURCE_NOT_FOUND', 'notFound'],
   ['dir:', 'SOURCE_NOT_FOUND', 'notFound'],
-  ['ocifile:/slot', 'SOURCE_UNSUPPORTED', 'usage'],
+  ['ocifile:/slot/image.json', 'TAR_TRUNCATED', 'corruptSource'],
+  ['file:/slot', 'SOURCE_UNSUPPORTED', 'usage'],
 ])('%s is refused with %s', async (uri, code, exit) => {
   await expect(openImageSource(host, uri)).rejects.toMatchObject({ code, exit });
 });

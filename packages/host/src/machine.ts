@@ -11,8 +11,7 @@ export function machineHost(): Host {
   return {
     files: filesBelow('/'),
     run: runProgram,
-    which: (name) =>
-      Bun.which(name, { PATH: fullPath(process.env.PATH) }) ?? undefined,
+    which: (name) => Bun.which(name, { PATH: fullPath(process.env.PATH) }) ?? undefined,
     mounts: () => parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8')),
     mount: ({ source, target, type, options }) => mountCall(source, target, type, options),
     unmount: (target, options) => unmountCall(target, options?.lazy ?? false),

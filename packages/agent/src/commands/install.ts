@@ -12,7 +12,7 @@ import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
-import { openImageSource } from '../image-source.ts';
+import { type ImageSource, openImageSource } from '../image-source.ts';
 import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
 import {
   checkArchitecture,
@@ -63,7 +63,7 @@ export interface InstallResult {
 
 /** What an installation needs of other packages. */
 export interface InstallParts {
-  openSource(host: Host, uri: string): Promise<BootForm>;
+  openSource(host: Host, uri: string): Promise<ImageSource>;
   runStage(
     host: Host,
     stage: string,
@@ -125,7 +125,7 @@ function afterwards(
 }
 
 /** The image of the live medium, or of the given source. */
-async function openImage(host: Host, uri: string | undefined, parts: InstallParts): Promise<BootForm> {
+async function openImage(host: Host, uri: string | undefined, parts: InstallParts): Promise<ImageSource> {
   if (uri !== undefined) return parts.openSource(host, uri);
   const state = bootStateOf(host.files.readTextIfAny('/proc/cmdline') ?? '');
   if (state !== 'livecd') {
@@ -135,10 +135,8 @@ async function openImage(host: Host, uri: string | undefined, parts: InstallPart
       { exit: 'wrongState', hint: 'Start from the ISO, or name an image with --source' },
     );
   }
-  return bootFormFromDirectory(
-    host.files.real(`${paths.live}${slotDirectory('live')}`),
-    `${paths.live}${slotDirectory('live')}`,
-  );
+  const slot = `${paths.live}${slotDirectory('live')}`;
+  return { image: bootFormFromDirectory(host.files.real(slot), slot), close: () => undefined };
 }
 
 /** The same machine, whose programs see further variables. */
@@ -201,7 +199,8 @@ export async function installWith(
     if (!options.dryRun) await carryOutAll(preparation, context(undefined));
     const uri =
       options.source || install.system?.source || install.system?.uri || install.source || undefined;
-    const image = await openImage(host, uri, parts);
+    const { image, close } = await openImage(host, uri, parts);
+    cleanup.push('the source', close);
     const architecture = hostArchitecture();
     checkArchitecture(image.source, image.manifest, architecture);
     const plan = planInstall(
