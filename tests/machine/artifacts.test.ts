@@ -307,6 +307,18 @@ describe('failure leaves what was there', () => {
     }
   });
 
+  test.each(kinds)('%s: a cloud-config that cannot be read', async (kind) => {
+    const place = folder(`config-${kind}`);
+    const error = await errorOf(
+      builders[kind](host, {
+        ...{ bootForm: bootFormFromDirectory(slot), output: join(place, 'out'), epoch },
+        ...{ cloudConfig: 'users: [\n', cloudConfigFile: 'my.yaml' },
+      }),
+    );
+    expect([error.code, error.position?.file]).toEqual(['YAML_INVALID', 'my.yaml']);
+    expect(readdirSync(place)).toEqual([]);
+  });
+
   test('a folder as output, a folder that is a file', async () => {
     const place = folder('odd');
     expect((await errorOf(build('iso', place))).code).toBe('OUTPUT_IS_DIRECTORY');
