@@ -12,12 +12,9 @@ export const goldenNow = Date.UTC(2024, 4, 6, 7, 8, 9);
  * with sprig 3.3.
  */
 export function golden(cases: readonly GoldenCase[]): void {
-  test.each(cases.map((row) => [...row] as [string, string, string, unknown?]))(
-    '%s',
-    (_, template, expected, data) => {
-      expect(renderTemplate(template, data ?? {}, { file: 'golden.tmpl', clock: () => goldenNow })).toBe(
-        expected,
-      );
-    },
-  );
+  for (const [name, template, expected, data = {}] of cases) {
+    test(name, () => {
+      expect(renderTemplate(template, data, { file: 'golden.tmpl', clock: () => goldenNow })).toBe(expected);
+    });
+  }
 }

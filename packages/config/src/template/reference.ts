@@ -59,7 +59,7 @@ export const examples: Readonly<Record<string, Example>> = {
   substr: ['{{substr 0 4 .role}}', 'work'],
   swapcase: ['{{swapcase "Hello"}}', 'hELLO'],
   title: ['{{title "hello world"}}', 'Hello World'],
-  toString: ['{{toString 1.5}}', '1.5'],
+  toString: ['{{toString 1.5}}', '1.5'] as const,
   trim: ['{{trim " a "}}', 'a'],
   trimAll: ['{{trimAll "-" "--a--"}}', 'a'],
   trimPrefix: ['{{trimPrefix "v" "v1.2"}}', '1.2'],
@@ -194,13 +194,13 @@ export const exampleData = {
   double: (value: unknown) => Number(value) * 2,
 };
 
+const isExample = (name: string): boolean => Object.hasOwn(examples, name);
+
 /** The other names of each function, by its first name. A `must…` name is never the first where there is another. */
 export function aliases(): Map<string, string[]> {
   const byName = new Map<string, string[]>(shortCircuitFunctions.map((name) => [name, []]));
   for (const [, theme] of functionThemes) {
-    const names = Object.keys(theme).sort(
-      (a, b) => Number(a in examples ? 0 : 1) - Number(b in examples ? 0 : 1),
-    );
+    const names = Object.keys(theme).sort((a, b) => Number(isExample(b)) - Number(isExample(a)));
     for (const name of names) {
       const first = [...byName.keys()].find((other) => theme[other] === theme[name]);
       if (first === undefined) byName.set(name, []);
