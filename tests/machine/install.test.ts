@@ -3,11 +3,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type InstallOptions, type InstallParts, installWith } from '@kairos/agent/commands/install';
+import { openImageSource } from '@kairos/agent/image-source';
 import type { Progress } from '@kairos/agent/progress';
+import { runHookStage } from '@kairos/agent/stage-hooks';
 import { KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
 import { parseGrubEnvironment } from '@kairos/host/grub-environment';
-import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { LoopDisk, lookInside, machineWithVfat } from '../src/loop-disk.ts';
 import { writeSyntheticBootForm } from '../src/synthetic-boot-form.ts';
 
@@ -27,7 +28,7 @@ afterEach(() => {
 });
 
 const parts: InstallParts = {
-  openSource: async (uri) => bootFormFromDirectory(uri.replace(/^dir:/, ''), uri),
+  openSource: openImageSource,
   runStage: async (_, stage) => {
     stages.push(stage);
   },
@@ -66,9 +67,9 @@ async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
 
 const digest = (path: string) => Bun.spawnSync(['sha256sum', path]).stdout.toString();
 const environment = (path: string) => parseGrubEnvironment(readFileSync(path), path);
-const slotIn = (path: string) =>
-  new Map(readdirSync(path).map((name) => [name, readFileSync(join(path, name))]));
-const sorted = (files: Map<string, Buffer>) => new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
+const slotIn = (path: string): Record<string, Uint8Array> =>
+  Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name))]));
+const slot = (): Record<string, Uint8Array> => Object.fromEntries(image);
 
 test('an empty disk gets partitions, slots, boot loaders, environment, configuration and record', async () => {
   using disk = new LoopDisk(folder, 1024 * MiB);
@@ -100,15 +101,15 @@ test('an empty disk gets partitions, slots, boot loaders, environment, configura
     'COS_PERSISTENT',
   ]);
   lookInside(disk.partition(5), (state) => {
-    expect(readdirSync(join(state, 'cOS'))).toEqual(['active', 'passive']);
-    expect(slotIn(join(state, 'cOS/active'))).toEqual(sorted(image));
-    expect(slotIn(join(state, 'cOS/passive'))).toEqual(sorted(image));
+    expect(readdirSync(join(state, 'cOS')).sort()).toEqual(['active', 'passive']);
+    expect(slotIn(join(state, 'cOS/active'))).toEqual(slot());
+    expect(slotIn(join(state, 'cOS/passive'))).toEqual(slot());
     expect(readFileSync(join(state, 'grub2/grub.cfg'), 'utf8')).toBe('# the menu of the disk\n');
     expect(environment(join(state, 'grub_oem_env'))).toEqual({ default_menu_entry: 'Edge' });
     expect(environment(join(state, 'boot_assessment'))).toEqual({});
   });
   lookInside(disk.partition(4), (recovery) => {
-    expect(slotIn(join(recovery, 'cOS/recovery'))).toEqual(sorted(image));
+    expect(slotIn(join(recovery, 'cOS/recovery'))).toEqual(slot());
   });
   lookInside(disk.partition(3), (oem) => {
     expect(environment(join(oem, 'grubenv'))).toEqual({ extra_cmdline: 'quiet' });
@@ -129,7 +130,11 @@ test('an empty disk gets partitions, slots, boot loaders, environment, configura
     );
   });
   // The boot sector knows where core.img lies, the partition table is still there.
-  const bytes = readFileSync(disk.file).subarray(0, 2 * MiB);
+  const bytes = Buffer.from(
+    await Bun.file(disk.file)
+      .slice(0, 2 * MiB)
+      .arrayBuffer(),
+  );
   expect(bytes.readBigUInt64LE(0x5c)).toBe(2048n);
   expect(bytes.readUInt16LE(510)).toBe(0xaa55);
   expect(bytes.subarray(MiB + 600, MiB + 30_000)).toEqual(Buffer.alloc(29_400, 0x22));
@@ -192,25 +197,29 @@ test('a mounted disk, a small disk, a wrong image are refused', async () => {
     }
   }
   using disk = new LoopDisk(folder, 1024 * MiB);
-  await writeSyntheticBootForm(folder, { architecture: 'arm64' });
-  const error = await errorOf(install(disk));
-  expect([error.code, error.exitCode]).toEqual(['WRONG_ARCHITECTURE', 13]);
   expect(await errorOf(install(disk, { device: '/dev/no-such-disk' }))).toMatchObject({
     code: 'DISK_NOT_FOUND',
   });
+  await writeSyntheticBootForm(folder, { architecture: 'arm64' });
+  const error = await errorOf(install(disk));
+  expect([error.code, error.exitCode]).toEqual(['WRONG_ARCHITECTURE', 13]);
 });
 
 test('a source that breaks off leaves no mounts, and a second run finishes', async () => {
   using disk = new LoopDisk(folder, 1024 * MiB);
   const broken: InstallParts = {
     ...parts,
-    async openSource(uri) {
-      const form = await parts.openSource(uri);
+    async openSource(machine, uri) {
+      const { image: form, close } = await parts.openSource(machine, uri);
       return {
-        ...form,
-        async *open(file) {
-          if (file === 'root.img') throw new KairosError('BLOB_TRUNCATED', 'cut', { exit: 'corruptSource' });
-          yield* form.open(file);
+        close,
+        image: {
+          ...form,
+          async *open(file) {
+            if (file === 'root.img')
+              throw new KairosError('BLOB_TRUNCATED', 'cut', { exit: 'corruptSource' });
+            yield* form.open(file);
+          },
         },
       };
     },
@@ -252,6 +261,32 @@ test('prepared partitions are kept, and a full one is told', async () => {
   Bun.spawnSync(['umount', target]);
   const error = await errorOf(install(disk, {}, text));
   expect([error.code, error.exitCode]).toEqual(['NO_SPACE', 17]);
+});
+
+test('stages of the configuration run at their places, and the live system sees the mounted partitions', async () => {
+  using disk = new LoopDisk(folder, 1024 * MiB);
+  const log = join(folder, 'log');
+  const step = (stage: string, command: string) =>
+    `  ${stage}: [{commands: ["echo ${stage} ${command} >> ${log}"]}]\n`;
+  const path = join(folder, 'staged.yaml');
+  writeFileSync(
+    path,
+    `#cloud-config\ninstall: {nousers: true}\nstages:\n${step('kairos-install.pre', '')}${step('before-install', '$(ls /run/cos/state)')}` +
+      `${step('after-install', '$(ls /run/cos/state/cOS)')}${step('kairos-install.after', '$(ls /run/cos/state)')}`,
+  );
+  const result = await install(disk, { configFile: path }, '', { ...parts, runStage: runHookStage });
+  expect(result.warnings).toEqual([]);
+  expect(
+    readFileSync(log, 'utf8')
+      .split('\n')
+      .map((line) => line.trim()),
+  ).toEqual([
+    'kairos-install.pre',
+    'before-install lost+found',
+    'after-install active passive',
+    'kairos-install.after',
+    '',
+  ]);
 });
 
 test('a stage that asks to stop, stops', async () => {

@@ -190,15 +190,19 @@ function entriesOf(title: string): BootEntry[] {
   ];
 }
 
+/** @throws KairosError `WRONG_ARCHITECTURE` */
+export function checkArchitecture(source: string, manifest: ImageManifest, machine: Architecture): void {
+  if (manifest.architecture === machine) return;
+  throw new KairosError(
+    'WRONG_ARCHITECTURE',
+    `${source} is an image for ${manifest.architecture}, this machine is ${machine}`,
+    { exit: 'unsuitableImage', hint: `Give an image for ${machine}` },
+  );
+}
+
 function checkImage(facts: InstallFacts, wish: InstallWish): void {
   const { manifest, source } = facts.image;
-  if (manifest.architecture !== facts.architecture) {
-    throw new KairosError(
-      'WRONG_ARCHITECTURE',
-      `${source} is an image for ${manifest.architecture}, this machine is ${facts.architecture}`,
-      { exit: 'unsuitableImage', hint: `Give an image for ${facts.architecture}` },
-    );
-  }
+  checkArchitecture(source, manifest, facts.architecture);
   const firmware = wish.firmware ?? facts.firmware;
   if ((firmware === 'efi' ? facts.bootloader.efi : facts.bootloader.bios) === undefined) {
     throw new KairosError(

@@ -6,11 +6,12 @@ import type { ProgramName } from './programs.ts';
 export async function run(program: ProgramName | undefined, args: readonly string[]): Promise<number> {
   try {
     if (program === 'immucore') {
-      const [{ immucore }, { machineHost }] = await Promise.all([
+      const [{ immucore }, { machineHost }, { runBootStage }] = await Promise.all([
         import('@kairos/immucore/main'),
         import('@kairos/host/machine'),
+        import('./stage-runner.ts'),
       ]);
-      return await immucore(machineHost(), args);
+      return await immucore(machineHost(), args, runBootStage);
     }
     const { runApplication } = await import('./application.ts');
     if (program === 'kairos-agent') {

@@ -81,10 +81,13 @@ export async function growVolume(
   }
   if (gain) {
     host.files.write(mark, '');
-    // The partition and its neighbours are in use, which sfdisk must not mind: only this one's end moves.
-    await host.run(['sfdisk', '--no-reread', '--quiet', '-N', String(growth.number), `/dev/${growth.disk}`], {
-      input: ', +\n',
-    });
+    const disk = `/dev/${growth.disk}`;
+    // The disk is in use, so the kernel would refuse to read the table anew; it is told about this one partition.
+    await host.run(
+      ['sfdisk', '--no-reread', '--no-tell-kernel', '--quiet', '-N', String(growth.number), disk],
+      { input: ', +\n' },
+    );
+    await host.run(['partx', '--update', '--nr', String(growth.number), disk]);
   }
   await host.run(resize);
   host.files.remove(mark);

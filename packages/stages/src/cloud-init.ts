@@ -42,7 +42,10 @@ function withLocalKeys(user: Field): unknown {
  * `ssh_authorized_keys` and `growpart` become steps of `boot`, `hostname` of `initramfs`, and keys that have to be
  * fetched of `network`.
  */
-export function translateCloudConfig(root: Field, report: ProblemSink): ReadonlyMap<string, CloudConfigStep[]> {
+export function translateCloudConfig(
+  root: Field,
+  report: ProblemSink,
+): ReadonlyMap<string, CloudConfigStep[]> {
   const boot = new Map<string, Field>();
   const network = new Map<string, Field>();
   const stages = new Map<string, CloudConfigStep[]>();
@@ -83,7 +86,11 @@ export function translateCloudConfig(root: Field, report: ProblemSink): Readonly
     const users: unknown[] = [];
     for (const user of userItems(field)) {
       const name = userName(user);
-      users.push(isRecord(user.value) && name !== undefined ? { ...(withLocalKeys(user) as object), name } : user.value);
+      users.push(
+        isRecord(user.value) && name !== undefined
+          ? { ...(withLocalKeys(user) as object), name }
+          : user.value,
+      );
       if (name === undefined || !isRecord(user.value)) continue;
       names.push(name);
       const fetched = user.key('ssh_authorized_keys').texts().filter(isRemoteKey);
@@ -112,7 +119,10 @@ export function translateCloudConfig(root: Field, report: ProblemSink): Readonly
     for (const device of devices.items()) {
       const path = device.text();
       if (path === undefined) continue;
-      const layout = new Field(device.document, device.path, { device: { path }, expand_partition: { size: 0 } });
+      const layout = new Field(device.document, device.path, {
+        device: { path },
+        expand_partition: { size: 0 },
+      });
       add('boot', `cloud-config growpart ${path}`, new Map([['layout', layout]]), device);
     }
   });

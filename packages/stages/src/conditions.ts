@@ -1,5 +1,5 @@
-import { reasonOf } from '@kairos/facts/errors';
 import { architectureNames } from '@kairos/facts/architecture';
+import { reasonOf } from '@kairos/facts/errors';
 import type { ModuleContext } from './context.ts';
 import type { Field } from './field.ts';
 import { resolvePath } from './links.ts';
@@ -27,7 +27,10 @@ export function regularExpression(field: Field): RegExp {
   try {
     return new RegExp(rest.replaceAll('\\z', '$').replaceAll('\\A', '^'), inline);
   } catch (error) {
-    throw field.invalid('EXPRESSION_INVALID', `${JSON.stringify(text)} is not a regular expression: ${reasonOf(error)}`);
+    throw field.invalid(
+      'EXPRESSION_INVALID',
+      `${JSON.stringify(text)} is not a regular expression: ${reasonOf(error)}`,
+    );
   }
 }
 
@@ -81,7 +84,11 @@ const conditions: Record<
         const present = files.find(there);
         if (present !== undefined) return `${present} is there`;
       } else {
-        throw list.invalid('CONDITION_UNKNOWN', `if_files knows no ${JSON.stringify(check)}`, 'Write all, any or none');
+        throw list.invalid(
+          'CONDITION_UNKNOWN',
+          `if_files knows no ${JSON.stringify(check)}`,
+          'Write all, any or none',
+        );
       }
     }
     return undefined;

@@ -36,6 +36,19 @@ export class Field {
     return this.document.positionOf(this.path);
   }
 
+  /** Where the characters of this text begin in the document, behind quotes and the head of a block. */
+  get textOrigin(): { readonly line: number; readonly column: number; readonly indent?: number } {
+    const { line, column } = this.position;
+    const lines = this.document.text.split('\n');
+    const rest = lines[line - 1]?.slice(column - 1) ?? '';
+    if (/^[|>]/.test(rest)) {
+      const first = lines.slice(line).find((text) => text.trim() !== '');
+      const indent = /^ */.exec(first ?? '')?.[0].length ?? 0;
+      return { line: line + 1, column: indent + 1, indent };
+    }
+    return { line, column: column + (/^['"]/.test(rest) ? 1 : 0) };
+  }
+
   get keyPosition(): Position {
     return this.document.keyPositionOf(this.path);
   }
@@ -135,7 +148,9 @@ export class Field {
   items(): Field[] {
     if (this.empty) return [];
     if (Array.isArray(this.value)) {
-      return this.value.map((value: unknown, index) => new Field(this.document, [...this.path, index], value));
+      return this.value.map(
+        (value: unknown, index) => new Field(this.document, [...this.path, index], value),
+      );
     }
     if (isRecord(this.value)) throw this.mismatch('a list');
     return [this];
@@ -169,7 +184,11 @@ export class Field {
     if (typeof this.value !== 'string' && typeof this.value !== 'number') {
       throw this.mismatch('permission bits such as 0644');
     }
-    const { mode, warning } = parsePermissions(this.text() ?? '', typeof this.value === 'string', this.position);
+    const { mode, warning } = parsePermissions(
+      this.text() ?? '',
+      typeof this.value === 'string',
+      this.position,
+    );
     if (warning !== undefined) {
       report({
         severity: 'warning',

@@ -1,6 +1,6 @@
-import type { StageFile, Step } from './stage-file.ts';
-import { problemOf, type StageProblem, showPosition } from './problem.ts';
 import type { Field } from './field.ts';
+import { problemOf, type StageProblem, showPosition } from './problem.ts';
+import type { StageFile, Step } from './stage-file.ts';
 
 /** A step with its place in the order. */
 export interface PlannedStep {
@@ -238,7 +238,10 @@ export function orderStage(
         severity: 'error',
         code: 'AFTER_CYCLE',
         message: `steps wait for each other: ${members
-          .map((member) => `${nodes[member]?.id} (${showPosition(nodes[member]?.step.field.position ?? first.step.field.position)})`)
+          .map(
+            (member) =>
+              `${nodes[member]?.id} (${showPosition(nodes[member]?.step.field.position ?? first.step.field.position)})`,
+          )
           .join(', ')}; they run in the order of their files`,
         position: first.step.field.position,
         step: first.id,

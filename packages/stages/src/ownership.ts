@@ -2,9 +2,10 @@ import type { HostFiles } from '@kairos/host/host';
 import { findGroup, findUser } from './accounts.ts';
 import type { Field } from './field.ts';
 
+/** Empty where none is asked for: what is made then belongs to whoever makes it, which is root on a node. */
 export interface Ownership {
-  readonly uid: number;
-  readonly gid: number;
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 const isNumber = (text: string) => /^\d+$/.test(text);
@@ -29,7 +30,7 @@ function groupOf(files: HostFiles, name: string, field: Field): number {
 
 /**
  * The owner that a file, directory or download asks for: `owner` and `group` as numbers or names, `user:group` in
- * `ownerstring` or, as cloud-init writes it, in `owner`. Whoever is not named is root.
+ * `ownerstring` or, as cloud-init writes it, in `owner`. Where one of the two is named, the other is root.
  *
  * @throws KairosError `USER_UNKNOWN`, `GROUP_UNKNOWN`, `OWNER_INVALID`
  */
@@ -49,6 +50,7 @@ export function ownershipOf(files: HostFiles, item: Field): Ownership {
   }
   const groupField = item.key('group');
   const group = groupField.text() ?? '';
+  if (owner === '' && group === '') return {};
   const uid = owner === '' ? 0 : userOf(files, owner, ownerField).uid;
   return { uid, gid: group === '' ? 0 : groupOf(files, group, groupField) };
 }

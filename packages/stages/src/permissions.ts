@@ -47,9 +47,13 @@ export function parsePermissions(
       return { mode: octalMode, warning: `permissions ${text} is read as octal 0${text}; write 0${text}` };
     }
   }
-  throw new KairosError('PERMISSIONS_INVALID', `permissions ${JSON.stringify(source)} are not permission bits`, {
-    exit: 'invalidInput',
-    position,
-    hint: 'Write them in octal, for example 0644',
-  });
+  throw new KairosError(
+    'PERMISSIONS_INVALID',
+    `permissions ${JSON.stringify(source)} are not permission bits`,
+    {
+      exit: 'invalidInput',
+      position,
+      hint: 'Write them in octal, for example 0644',
+    },
+  );
 }

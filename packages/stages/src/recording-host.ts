@@ -1,10 +1,22 @@
+import { createHash } from 'node:crypto';
 import { KairosError } from '@kairos/facts/errors';
 import type { FileStatus, Host, HostFiles, RunOptions, RunResult } from '@kairos/host/host';
 import { unifiedDiff } from './unified-diff.ts';
 
 /** Something that a step changed, or would change. */
 export interface Change {
-  readonly kind: 'file' | 'directory' | 'link' | 'permissions' | 'owner' | 'remove' | 'rename' | 'command' | 'mount';
+  readonly kind:
+    | 'file'
+    | 'directory'
+    | 'link'
+    | 'permissions'
+    | 'owner'
+    | 'remove'
+    | 'rename'
+    | 'setting'
+    | 'command'
+    | 'download'
+    | 'mount';
   /** One line for people. */
   readonly summary: string;
   /** Of a file: the unified difference. Left out where others may not read the file. */
@@ -13,6 +25,7 @@ export interface Change {
 
 export interface RecordingHost {
   readonly host: Host;
+  note(change: Change): void;
   /** The changes since the last call. */
   takeChanges(): Change[];
 }
@@ -48,7 +61,14 @@ function imaginedFiles(files: HostFiles): HostFiles {
     const path = clean(given);
     const one = made.get(path);
     if (one !== undefined) {
-      return { kind: one.kind, size: one.content.length, mode: one.mode, uid: one.uid, gid: one.gid, modified: 0 };
+      return {
+        kind: one.kind,
+        size: one.content.length,
+        mode: one.mode,
+        uid: one.uid,
+        gid: one.gid,
+        modified: 0,
+      };
     }
     return gone(path) ? undefined : files.status(path);
   };
@@ -112,6 +132,8 @@ function imaginedFiles(files: HostFiles): HostFiles {
       const before = status(path) === undefined ? new Uint8Array() : readBytes(path);
       put(path, { content: Buffer.concat([before, Buffer.from(content)]) });
     },
+    writeInPlace: (path, content) => put(path, { content: new TextEncoder().encode(content) }),
+    sha256: (path) => createHash('sha256').update(readBytes(path)).digest('hex'),
     symlink: (target, path) =>
       put(path, { kind: 'symlink', content: new TextEncoder().encode(target), mode: 0o777 }),
     chmod: (path, mode) => put(path, { mode }),
@@ -154,13 +176,17 @@ export function recordingHost(machine: Host, dryRun: boolean): RecordingHost {
     const old = files.status(path);
     const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     const what = `${old === undefined ? 'create' : 'write'} ${path} (${bytes.length} bytes, mode ${octal(mode)})`;
-    if (!dryRun) return note('file', what);
-    const secret = (mode & 0o004) === 0 || (old?.kind === 'file' && (old.mode & 0o004) === 0);
+    if (!dryRun) {
+      note('file', what);
+      return;
+    }
     const before = old?.kind === 'file' ? textIfReadable(files.readBytes(path)) : undefined;
     const after = textIfReadable(bytes);
-    if (old?.kind === 'file' && before !== undefined && before === after && old.mode === mode) return;
-    if (secret || after === undefined || (old?.kind === 'file' && before === undefined)) return note('file', what);
-    note('file', what, unifiedDiff(path, before, after));
+    if (before !== undefined && before === after && old?.mode === mode) return;
+    const closed = (bits: number) => (bits & 0o004) === 0;
+    const secret = closed(mode) || (old?.kind === 'file' && closed(old.mode));
+    const comparable = after !== undefined && (before !== undefined || old?.kind !== 'file');
+    note('file', what, secret || !comparable ? undefined : unifiedDiff(path, before, after));
   };
 
   const recorded: HostFiles = {
@@ -176,6 +202,10 @@ export function recordingHost(machine: Host, dryRun: boolean): RecordingHost {
     append(path, content) {
       note('file', `append ${Buffer.byteLength(content)} bytes to ${path}`);
       files.append(path, content);
+    },
+    writeInPlace(path, content) {
+      note('setting', `write ${JSON.stringify(content.trim())} to ${path}`);
+      files.writeInPlace(path, content);
     },
     symlink(target, path) {
       note('link', `link ${path} -> ${target}`);
@@ -224,6 +254,7 @@ export function recordingHost(machine: Host, dryRun: boolean): RecordingHost {
   };
   return {
     host,
+    note: (change) => changes.push(change),
     takeChanges() {
       const taken = changes;
       changes = [];

@@ -50,7 +50,9 @@ function tokensOf(text: string): Token[] | undefined {
     let length = 0;
     for (;;) {
       const part =
-        /^[A-Za-z0-9_./,:=@%+![\]-]+/.exec(rest) ?? /^'[^'\n\0]*'/.exec(rest) ?? /^"[^"$`\\\n\0]*"/.exec(rest);
+        /^[A-Za-z0-9_./,:=@%+![\]-]+/.exec(rest) ??
+        /^'[^'\n\0]*'/.exec(rest) ??
+        /^"[^"$`\\\n\0]*"/.exec(rest);
       if (part === null) break;
       const literal = part[0];
       const isQuoted = literal.startsWith("'") || literal.startsWith('"');

@@ -62,7 +62,8 @@ export function stageFileOf(
       report(problemOf(error, { position: position.position }));
     }
   };
-  if (!root.empty && !isRecord(root.value)) report(problemOf(root.mismatch('a map')));
+  if (!root.empty && !isRecord(root.value))
+    report(problemOf(root.mismatch('a map'), { position: root.position }));
   if (document.header !== undefined && isRecord(root.value)) {
     for (const [stage, steps] of translateCloudConfig(root, report)) {
       const list = listOf(stage);

@@ -27,7 +27,8 @@ export function systemInformation(host: Host, known: Known): Record<string, unkn
     Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== '' && value !== 0));
   const { osRelease } = known;
   const processor = read('/proc/cpuinfo');
-  const field = (name: string) => new RegExp(`^${name}\\s*:\\s*(.*)$`, 'm').exec(processor)?.[1]?.trim() ?? '';
+  const field = (name: string) =>
+    new RegExp(`^${name}\\s*:\\s*(.*)$`, 'm').exec(processor)?.[1]?.trim() ?? '';
   const threads = processor.match(/^processor\s*:/gm)?.length ?? 0;
   const packages = new Set(processor.match(/^physical id\s*:.*$/gm) ?? []).size || (threads > 0 ? 1 : 0);
   const memory = Number(/^MemTotal:\s*(\d+) kB/m.exec(read('/proc/meminfo'))?.[1] ?? 0);

@@ -25,7 +25,10 @@ function edits(before: readonly string[], after: readonly string[]): Edit[] {
   const b = after.slice(start, after.length - end);
   const middle: Edit[] = [];
   if (a.length * b.length > maximumCells) {
-    middle.push(...a.map((line) => ({ kind: '-' as const, line })), ...b.map((line) => ({ kind: '+' as const, line })));
+    middle.push(
+      ...a.map((line) => ({ kind: '-' as const, line })),
+      ...b.map((line) => ({ kind: '+' as const, line })),
+    );
   } else {
     const width = b.length + 1;
     const table = new Uint32Array((a.length + 1) * width);
@@ -82,7 +85,8 @@ export function unifiedDiff(path: string, before: string | undefined, after: str
     const hunk = all.slice(from, Math.min(all.length, to + 1 + context));
     const oldCount = hunk.filter((edit) => edit.kind !== '+').length;
     const newCount = hunk.filter((edit) => edit.kind !== '-').length;
-    const range = (line: number, count: number) => `${count === 0 ? line - 1 : line}${count === 1 ? '' : `,${count}`}`;
+    const range = (line: number, count: number) =>
+      `${count === 0 ? line - 1 : line}${count === 1 ? '' : `,${count}`}`;
     output.push(`@@ -${range(oldLine, oldCount)} +${range(newLine, newCount)} @@`);
     for (const edit of hunk) output.push(edit.kind + edit.line);
     oldLine += oldCount;

@@ -1,6 +1,6 @@
 import type { StageModule } from '../context.ts';
 import { writablePath } from '../links.ts';
-import { absolutePath, ownershipOrRoot } from './files.ts';
+import { absolutePath, ownershipOrNone } from './files.ts';
 
 const defaultMode = 0o755;
 
@@ -18,12 +18,9 @@ export const directories: StageModule = async (field, context) => {
         throw item.invalid('NOT_A_DIRECTORY', `${path} is there and is not a directory`);
       }
       const wanted = whole ? undefined : item.key('permissions').permissions(context.report);
-      const named = whole || ['owner', 'group', 'ownerstring'].every((key) => item.key(key).empty);
       files.makeDirectory(path);
-      if (!named) {
-        const owner = ownershipOrRoot(item, context);
-        files.chown(path, owner.uid, owner.gid);
-      }
+      const { uid, gid } = whole ? {} : ownershipOrNone(item, context);
+      if (uid !== undefined && gid !== undefined) files.chown(path, uid, gid);
       // After the owner: a change of owner clears setuid and setgid.
       if (old === undefined || wanted !== undefined) files.chmod(path, wanted ?? defaultMode);
     });

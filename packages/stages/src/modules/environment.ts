@@ -7,7 +7,10 @@ const defaultFile = '/etc/environment';
 /** A value as `sh`, systemd and PAM all read it. Line breaks become `\n`, since a line is an assignment. */
 export function quoteValue(value: string): string {
   if (/^[\w@%+:,./-]*$/.test(value) && value !== '') return value;
-  return `"${value.replace(/[\\"$`]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}"`;
+  return `"${value
+    .replace(/[\\"$`]/g, '\\$&')
+    .replaceAll('\n', '\\n')
+    .replaceAll('\r', '\\r')}"`;
 }
 
 /**
@@ -41,7 +44,10 @@ export const environment: StageModule = async (field, context, keys) => {
   for (const [name, item] of field.entries()) {
     await context.attempt(item, () => {
       if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-        throw item.invalid('NAME_INVALID', `${JSON.stringify(name)} cannot be the name of an environment variable`);
+        throw item.invalid(
+          'NAME_INVALID',
+          `${JSON.stringify(name)} cannot be the name of an environment variable`,
+        );
       }
       values.set(name, context.render(item) ?? '');
     });

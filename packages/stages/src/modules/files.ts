@@ -95,13 +95,13 @@ export function absolutePath(field: Field, context: ModuleContext): string {
   return path;
 }
 
-/** The owner asked for; root where it is not known, which is reported. */
-export function ownershipOrRoot(item: Field, context: ModuleContext): Ownership {
+/** The owner asked for; whoever makes it where that one is not known, which is reported. */
+export function ownershipOrNone(item: Field, context: ModuleContext): Ownership {
   try {
     return ownershipOf(context.host.files, item);
   } catch (error) {
     context.report(problemOf(error, { position: item.position }));
-    return { uid: 0, gid: 0 };
+    return {};
   }
 }
 
@@ -114,7 +114,7 @@ function writeFile(item: Field, context: ModuleContext): void {
   const text = textOf(decoded);
   const content = text?.includes('{{') ? context.renderText(text, field) : decoded;
   const mode = item.key('permissions').permissions(context.report) ?? defaultMode;
-  const owner = ownershipOrRoot(item, context);
+  const owner = ownershipOrNone(item, context);
   const place = writablePath(files, path);
   if (item.key('append').flag()) {
     const before = files.status(place) === undefined ? new Uint8Array() : files.readBytes(place);

@@ -5,7 +5,10 @@ const loopback = '127.0.0.1';
 
 /** Whether a text can be a host name: labels of RFC 1123, 64 bytes at most as the kernel has it. */
 export function isHostname(name: string): boolean {
-  return name.length <= 64 && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(name);
+  return (
+    name.length <= 64 &&
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(name)
+  );
 }
 
 /** `/etc/hosts` with the loopback line naming the host; a line is added where there is none. */
