@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { KairosError } from '@kairos/facts/errors';
 import { type DirectoryHost, directoryHost } from '@kairos/host/directory';
 import type { RunOptions } from '@kairos/host/host';
@@ -205,7 +204,9 @@ test('an entry is missing only if it is new, and only its topmost part is listed
   /** A tree as the walk gives it: every directory before what it holds. */
   const treeOf = (leaves: readonly (readonly string[])[]) => {
     const all = new Set<string>();
-    for (const leaf of leaves) leaf.forEach((_, index) => all.add(leaf.slice(0, index + 1).join('/')));
+    for (const leaf of leaves) {
+      for (let depth = 1; depth <= leaf.length; depth++) all.add(leaf.slice(0, depth).join('/'));
+    }
     return [...all].sort();
   };
   const entry: ShippedEntry = { type: 'other', mode: 0, uid: 0, gid: 0 };
