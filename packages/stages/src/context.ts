@@ -18,7 +18,10 @@ export type Fetch = (url: string, options?: RequestInit) => Promise<Response>;
 export type TemplateRenderer = (
   text: string,
   data: unknown,
-  options: { readonly file: string; readonly origin?: { readonly line: number; readonly column: number } },
+  options: {
+    readonly file: string;
+    readonly origin?: { readonly line: number; readonly column: number; readonly indent?: number };
+  },
 ) => string;
 
 /** What the engine needs from outside besides the host. */

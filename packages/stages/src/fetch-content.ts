@@ -19,11 +19,12 @@ export interface FetchLimits {
 /** An answer of the server that another attempt does not change. */
 class Refused extends KairosError {}
 
-async function attempt(
+async function attempt<T>(
   services: Pick<StageServices, 'fetch'>,
   url: string,
   limits: FetchLimits,
-): Promise<Uint8Array> {
+  take: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
   const clock = AbortSignal.timeout(limits.time);
   const signal = limits.signal === undefined ? clock : AbortSignal.any([clock, limits.signal]);
   const response = await services.fetch(url, {
@@ -42,7 +43,7 @@ async function attempt(
   const tooLarge = (size: number) =>
     new Refused(
       'CONTENT_TOO_LARGE',
-      `${url} has ${size > limits.size ? formatSize(size) : 'more'}; at most ${formatSize(limits.size)} are taken`,
+      `${url} has ${formatSize(size)} or more; at most ${formatSize(limits.size)} are taken`,
       { exit: 'network' },
     );
   const announced = Number(response.headers.get('content-length') ?? 0);
@@ -50,31 +51,37 @@ async function attempt(
     await response.body?.cancel();
     throw tooLarge(announced);
   }
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  const reader = response.body?.getReader();
-  while (reader !== undefined) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    size += value.length;
-    if (size > limits.size) {
-      await reader.cancel();
-      throw tooLarge(size);
+  const { body } = response;
+  async function* limited(): AsyncGenerator<Uint8Array> {
+    if (body === null) return;
+    let size = 0;
+    const reader = body.getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        size += value.length;
+        if (size > limits.size) throw tooLarge(size);
+        yield value;
+      }
+    } finally {
+      await reader.cancel().catch(() => undefined);
     }
-    pieces.push(value);
   }
-  return Buffer.concat(pieces);
+  return take(limited());
 }
 
 /**
- * Fetches a body within limits of size and time, with certificates checked as `fetch` does.
+ * Fetches a body within limits of size and time, with certificates checked as `fetch` does, and hands it over in
+ * pieces. `take` is called again for each attempt.
  * @throws KairosError `URL_INVALID`, `FETCH_FAILED` (after all attempts), `HTTP_STATUS`, `CONTENT_TOO_LARGE`
  */
-export async function fetchContent(
+export async function fetchStream<T>(
   services: Pick<StageServices, 'fetch' | 'delay'>,
   url: string,
   limits: FetchLimits,
-): Promise<Uint8Array> {
+  take: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
   if (!/^https?:\/\/[^\s/]/.test(url) || !URL.canParse(url)) {
     throw new KairosError('URL_INVALID', `${JSON.stringify(url)} is not an http or https address`, {
       exit: 'invalidInput',
@@ -83,7 +90,7 @@ export async function fetchContent(
   const attempts = limits.attempts ?? 1;
   for (let count = 1; ; count++) {
     try {
-      return await attempt(services, url, limits);
+      return await attempt(services, url, limits, take);
     } catch (error) {
       if (error instanceof Refused || limits.signal?.aborted) throw error;
       if (count < attempts) {
@@ -99,4 +106,13 @@ export async function fetchContent(
       );
     }
   }
+}
+
+/** A whole body; see {@link fetchStream}. */
+export function fetchContent(
+  services: Pick<StageServices, 'fetch' | 'delay'>,
+  url: string,
+  limits: FetchLimits,
+): Promise<Uint8Array> {
+  return fetchStream(services, url, limits, async (body) => Buffer.concat(await Array.fromAsync(body)));
 }

@@ -103,8 +103,8 @@ class StepRun {
   private context(): ModuleContext {
     const renderText = (text: string, field: Field): string => {
       if (!text.includes('{{')) return text;
-      const { file, line, column } = field.position;
-      return this.services.render(text, templateData(this.facts), { file, origin: { line, column } });
+      const { file } = field.position;
+      return this.services.render(text, templateData(this.facts), { file, origin: field.textOrigin });
     };
     return {
       host: this.recording.host,

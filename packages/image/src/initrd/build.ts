@@ -240,7 +240,7 @@ export async function buildThinInitrd(host: Host, request: ThinInitrdRequest): P
         : []),
       text('init', initScript, 0o755),
       text('etc/rescue-modules', rescueModules.filter((name) => names.has(moduleName(name))).join('\n')),
-      text('etc/modprobe.d/image.conf', writeModprobeOptions(config, names)),
+      text('etc/modprobe.d/image.conf', writeModprobeOptions(config, [...names])),
       text(`${base}/modules.dep`, writeModuleDependencies(closure.modules)),
       text(`${base}/modules.alias`, writeModuleAliases(index, loadable)),
     ];

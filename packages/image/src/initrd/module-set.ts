@@ -47,7 +47,7 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
     purpose: 'disks of virtual machines',
     modules: [
       ...['virtio_blk', 'virtio_scsi', 'virtio_pci', 'virtio_mmio', 'vmw_pvscsi', 'hv_vmbus', 'hv_storvsc'],
-      ...['pci_hyperv', 'xen_blkfront', 'xen_scsifront'],
+      ...['pci_hyperv', 'xen_blkfront'],
     ],
     load: 'boot',
   },
@@ -56,7 +56,7 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
   {
     purpose: 'SCSI and RAID adapters',
     modules: [
-      ...['mptspi', 'mptsas', 'mpt3sas', 'mpi3mr', 'megaraid_sas', 'aacraid', 'hpsa', 'smartpqi', 'isci', 'arcmsr'],
+      ...['mptspi', 'mptsas', 'mpt3sas', 'mpi3mr', 'megaraid_sas', 'hpsa', 'smartpqi'],
     ],
     load: 'boot',
   },
@@ -70,7 +70,7 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
   },
   {
     purpose: 'SD cards and eMMC',
-    modules: ['mmc_block', 'sdhci_pci', 'sdhci_acpi', 'rtsx_pci_sdmmc', 'rtsx_usb_sdmmc'],
+    modules: ['mmc_block', 'sdhci_pci', 'sdhci_acpi', 'rtsx_pci_sdmmc'],
     load: 'boot',
   },
   {
