@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Accelerator } from './accelerator.ts';
-import { type MachineDisk, Machine } from './qemu.ts';
+import { Machine, type MachineDisk } from './qemu.ts';
 
 const mebibyte = 1024 * 1024;
 const partitionGuid = '11111111-2222-3333-4444-55555555ABCD';
@@ -62,7 +62,11 @@ function writeRoot(work: string): {
   );
   const hash = /Root hash:\s+([0-9a-f]{64})/.exec(made)?.[1];
   if (!hash) throw new Error(`veritysetup said: ${made}`);
-  return { image, data, verity: `kairos.verity=${hash}:-:${size / 4096}:${size / 4096 + 1} kairos.rootfstype=erofs` };
+  return {
+    image,
+    data,
+    verity: `kairos.verity=${hash}:-:${size / 4096}:${size / 4096 + 1} kairos.rootfstype=erofs`,
+  };
 }
 
 /** A disk with one partition, an ext4 that holds a slot. */
@@ -188,7 +192,12 @@ export function initrdBootCases(work: string): InitrdCase[] {
       disks: [on('usb'), on('nvme')],
       commandLine: `${active} rd.break=pre-mount`,
       // Both are there before the first look.
-      typed: [{ after: 0, text: 'until [ -b /dev/sda1 -a -b /dev/nvme0n1p1 ]; do modprobe -a usb_storage sd_mod; sleep 0.1; done; exit\n' }],
+      typed: [
+        {
+          after: 0,
+          text: 'until [ -b /dev/sda1 -a -b /dev/nvme0n1p1 ]; do modprobe -a usb_storage sd_mod; sleep 0.1; done; exit\n',
+        },
+      ],
       expected: [
         /a shell; leave it/,
         /several devices match LABEL=COS_STATE: \/dev\/nvme0n1p1:ext4 \/dev\/sd\w1:ext4; took \/dev\/nvme0n1p1/,
@@ -221,7 +230,9 @@ export function initrdBootCases(work: string): InitrdCase[] {
       name: 'a partition without the slot',
       disks: [{ path: other, snapshot: true }],
       commandLine: `${active} kairos.wait=3`,
-      expected: refused(/\/dev\/vda1:ext4 \(LABEL=COS_STATE\) cannot be mounted or has no \/cOS\/active\/root.img/),
+      expected: refused(
+        /\/dev\/vda1:ext4 \(LABEL=COS_STATE\) cannot be mounted or has no \/cOS\/active\/root.img/,
+      ),
     },
     {
       name: 'a superblock that is not the image’s',
@@ -234,7 +245,10 @@ export function initrdBootCases(work: string): InitrdCase[] {
       name: 'a flipped byte in a file that immucore reads',
       disks: [{ path: badData, snapshot: true }],
       commandLine: active,
-      expected: [/device-mapper: verity: .*data block \d+ is corrupted/, ...refused(/immucore exited with 4/)],
+      expected: [
+        /device-mapper: verity: .*data block \d+ is corrupted/,
+        ...refused(/immucore exited with 4/),
+      ],
       forbidden: /init-runs/,
     },
     {
@@ -285,8 +299,16 @@ export function initrdBootCases(work: string): InitrdCase[] {
       name: 'a shell before the switch, from which the boot goes on',
       disks: [on('virtio')],
       commandLine: `${active} rd.break`,
-      expected: [/immucore-sees-root/, /rd.break=pre-switch/, /a shell; leave it/, /in-shell-erofs/, /init-runs/],
-      typed: [{ after: 2, text: 'echo in-shell-$(mount | grep -o "type erofs" | tr -d " " | cut -c5-); exit\n' }],
+      expected: [
+        /immucore-sees-root/,
+        /rd.break=pre-switch/,
+        /a shell; leave it/,
+        /in-shell-erofs/,
+        /init-runs/,
+      ],
+      typed: [
+        { after: 2, text: 'echo in-shell-$(mount | grep -o "type erofs" | tr -d " " | cut -c5-); exit\n' },
+      ],
     },
   ];
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { KairosError } from '@kairos/facts/errors';
 import { directoryHost } from '@kairos/host/directory';
 import { buildThinInitrd, type ThinInitrdRequest } from './build.ts';
@@ -37,7 +37,9 @@ beforeEach(() => {
       'kernel/sound.ko:',
     ].join('\n'),
     [`${modules}/modules.builtin`]: 'kernel/fs/overlayfs/overlay.ko\n',
-    [`${modules}/modules.alias`]: ['xhci_pci', 'uas', 'usbhid', 'sound'].map((m) => `alias hw:${m} ${m}\n`).join(''),
+    [`${modules}/modules.alias`]: ['xhci_pci', 'uas', 'usbhid', 'sound']
+      .map((m) => `alias hw:${m} ${m}\n`)
+      .join(''),
     [`${modules}/kernel/loop.ko`]: module(),
     [`${modules}/kernel/dm-mod.ko`]: module(),
     [`${modules}/kernel/dm-bufio.ko`]: module(),
@@ -60,7 +62,10 @@ beforeEach(() => {
     '/root/opt/private/libprivate.so': syntheticElf(),
     '/root/usr/bin/busybox': syntheticElf({ tail: applets }),
   };
-  for (const [path, content] of Object.entries(tree)) files.write(path, content);
+  for (const [path, content] of Object.entries(tree)) {
+    mkdirSync(dirname(files.real(path)), { recursive: true });
+    writeFileSync(files.real(path), content);
+  }
   files.symlink('libdm.so.1.2', '/root/usr/lib/x86_64-linux-gnu/libdm.so.1');
   files.symlink('usr/lib64', '/root/lib64');
   // Absolute, as some distributions have it: it must not lead to the machine's own loader.
@@ -83,7 +88,9 @@ function contents(): Map<string, string> {
   return new Map(
     readCpio(archive).map(({ path, mode, data }) => [
       path,
-      mode.startsWith('120') ? `-> ${new TextDecoder().decode(data)}` : new TextDecoder('latin1').decode(data),
+      mode.startsWith('120')
+        ? `-> ${new TextDecoder().decode(data)}`
+        : new TextDecoder('latin1').decode(data),
     ]),
   );
 }
@@ -122,7 +129,9 @@ describe('buildThinInitrd', () => {
     const base = `usr/lib/modules/${version}`;
     expect(inside.get(`${base}/kernel/erofs.ko`)).toContain('license=GPL');
     expect(inside.get(`${base}/kernel/ext4.ko`)).toContain('license=GPL v2');
-    expect(inside.get(`${base}/modules.dep`)).toContain('kernel/dm-verity.ko: kernel/dm-bufio.ko kernel/dm-mod.ko\n');
+    expect(inside.get(`${base}/modules.dep`)).toContain(
+      'kernel/dm-verity.ko: kernel/dm-bufio.ko kernel/dm-mod.ko\n',
+    );
     // uas is blacklisted; keyboards wait for a shell; sound is not wanted.
     expect(inside.get(`${base}/modules.alias`)).toBe('alias hw:xhci_pci xhci_pci\n');
     expect(inside.get('etc/rescue-modules')).toBe('usbhid');

@@ -20,9 +20,13 @@ export function readCpio(archive: Uint8Array): CpioMember[] {
   for (let offset = 0; ; ) {
     const head = decoder.decode(archive.subarray(offset, offset + 110));
     if (!/^070701[0-9A-Fa-f]{104}$/.test(head)) {
-      throw new KairosError('CPIO_UNREADABLE', `Cannot read the archive: no header at offset ${offset} of ${archive.length}`, {
-        exit: 'corruptSource',
-      });
+      throw new KairosError(
+        'CPIO_UNREADABLE',
+        `Cannot read the archive: no header at offset ${offset} of ${archive.length}`,
+        {
+          exit: 'corruptSource',
+        },
+      );
     }
     const fields = Array.from({ length: 13 }, (_, at) =>
       Number.parseInt(head.slice(6 + at * 8, 14 + at * 8), 16),

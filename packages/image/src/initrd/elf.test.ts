@@ -45,7 +45,12 @@ test('refuses what is no ELF file, with its name and size', () => {
 });
 
 test('a damaged file is an error that names it, never another one', () => {
-  const good = syntheticElf({ interpreter: '/lib/ld', needed: ['a', 'b'], runpath: '/x', moduleInfo: ['a=b'] });
+  const good = syntheticElf({
+    interpreter: '/lib/ld',
+    needed: ['a', 'b'],
+    runpath: '/x',
+    moduleInfo: ['a=b'],
+  });
   const damaged = fc.record({
     length: fc.nat({ max: good.length }),
     writes: fc.array(fc.tuple(fc.nat({ max: good.length - 1 }), fc.nat({ max: 255 })), { maxLength: 8 }),

@@ -62,7 +62,9 @@ describe('closure', () => {
 
   test('refuses a list whose dependency is not in it', () => {
     const broken = parseModuleIndex({ ...files, dep: 'a.ko: lost.ko\n' });
-    expect(() => moduleClosure(broken, ['a'])).toThrow('Module a needs lost, which modules.dep does not list');
+    expect(() => moduleClosure(broken, ['a'])).toThrow(
+      'Module a needs lost, which modules.dep does not list',
+    );
   });
 
   test('every dependency comes before what needs it, whatever the graph', () => {
@@ -78,7 +80,12 @@ describe('closure', () => {
           ...new Set((rows[at] ?? []).flatMap((other) => [other, ...all(other)])),
         ];
         const dep = rows
-          .map((_, at) => `m${at}.ko:${all(at).map((other) => ` m${other}.ko`).join('')}`)
+          .map(
+            (_, at) =>
+              `m${at}.ko:${all(at)
+                .map((other) => ` m${other}.ko`)
+                .join('')}`,
+          )
           .join('\n');
         const { modules } = moduleClosure(
           parseModuleIndex({ ...files, dep, softdep: '', weakdep: '' }),

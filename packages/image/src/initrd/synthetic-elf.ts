@@ -29,7 +29,15 @@ export function syntheticElf(elf: SyntheticElf = {}): Uint8Array {
   const interpreter = elf.interpreter === undefined ? '' : `${elf.interpreter}\0`;
   const info = (elf.moduleInfo ?? []).map((each) => `${each}\0`).join('');
   const names = '\0.modinfo\0.shstrtab\0';
-  const at = { headers: 64, strings: 64 + 3 * 56, interpreter: 0, dynamic: 0, info: 0, names: 0, sections: 0 };
+  const at = {
+    headers: 64,
+    strings: 64 + 3 * 56,
+    interpreter: 0,
+    dynamic: 0,
+    info: 0,
+    names: 0,
+    sections: 0,
+  };
   at.interpreter = at.strings + table.length;
   at.dynamic = at.interpreter + interpreter.length;
   at.info = at.dynamic + (tags.length + 2) * 16;
@@ -41,7 +49,14 @@ export function syntheticElf(elf: SyntheticElf = {}): Uint8Array {
   const long = (value: number, offset: number) => bytes.writeBigUInt64LE(BigInt(value), offset);
   long(at.headers, 32);
   long(at.sections, 40);
-  for (const [value, offset] of [[64, 52], [56, 54], [3, 56], [64, 58], [3, 60], [2, 62]] as const) {
+  for (const [value, offset] of [
+    [64, 52],
+    [56, 54],
+    [3, 56],
+    [64, 58],
+    [3, 60],
+    [2, 62],
+  ] as const) {
     bytes.writeUInt16LE(value, offset);
   }
   const header = (index: number, type: number, offset: number, size: number) => {
