@@ -200,7 +200,7 @@ async function digestOf(host: Host, path: string, options: ArtifactOptions): Pro
   for await (const chunk of readStream(host.files, path, options.signal ? { signal: options.signal } : {})) {
     hash.update(chunk);
     done += chunk.length;
-    if (done - told >= 16 * MiB || done === total) {
+    if (done - told >= Math.max(16 * MiB, total / 100) || done === total) {
       told = done;
       options.onProgress?.({ step: 'digest', done, total });
     }

@@ -2,6 +2,7 @@ import type { Host, RunOptions, RunResult } from '@kairos/host/host';
 import type { StageFacts } from './facts.ts';
 import type { Field } from './field.ts';
 import type { ProblemSink } from './problem.ts';
+import type { Change } from './recording-host.ts';
 
 /** Unpacks an OCI image, given by reference, layout or archive, into a directory. */
 export type ImageUnpacker = (
@@ -17,13 +18,18 @@ export type Fetch = (url: string, options?: RequestInit) => Promise<Response>;
 export type TemplateRenderer = (
   text: string,
   data: unknown,
-  options: { readonly file: string; readonly origin?: { readonly line: number; readonly column: number } },
+  options: {
+    readonly file: string;
+    readonly origin?: { readonly line: number; readonly column: number; readonly indent?: number };
+  },
 ) => string;
 
 /** What the engine needs from outside besides the host. */
 export interface StageServices {
   readonly fetch: Fetch;
   readonly render: TemplateRenderer;
+  /** Waits between attempts. */
+  readonly delay: (milliseconds: number) => Promise<void>;
   readonly unpackImage?: ImageUnpacker;
   /** Where metadata services answer, by provider, instead of at their well-known addresses. */
   readonly metadataServers?: Readonly<Record<string, string>>;
@@ -51,6 +57,8 @@ export interface ModuleContext {
   renderText(text: string, field: Field): string;
   /** Does one part of a step: what it throws is reported at the field, and the next part goes on. */
   attempt(field: Field, action: () => void | Promise<void>): Promise<boolean>;
+  /** Lists a change that does not go through the host. */
+  note(change: Change): void;
   /** Output of programs, for the log. */
   log(line: string): void;
 }

@@ -36,6 +36,19 @@ export class Field {
     return this.document.positionOf(this.path);
   }
 
+  /** Where the characters of this text begin in the document, behind quotes and the head of a block. */
+  get textOrigin(): { readonly line: number; readonly column: number; readonly indent?: number } {
+    const { line, column } = this.position;
+    const lines = this.document.text.split('\n');
+    const rest = lines[line - 1]?.slice(column - 1) ?? '';
+    if (/^[|>]/.test(rest)) {
+      const first = lines.slice(line).find((text) => text.trim() !== '');
+      const indent = /^ */.exec(first ?? '')?.[0].length ?? 0;
+      return { line: line + 1, column: indent + 1, indent };
+    }
+    return { line, column: column + (/^['"]/.test(rest) ? 1 : 0) };
+  }
+
   get keyPosition(): Position {
     return this.document.keyPositionOf(this.path);
   }

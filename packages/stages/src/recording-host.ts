@@ -15,6 +15,7 @@ export interface Change {
     | 'rename'
     | 'setting'
     | 'command'
+    | 'download'
     | 'mount';
   /** One line for people. */
   readonly summary: string;
@@ -24,6 +25,7 @@ export interface Change {
 
 export interface RecordingHost {
   readonly host: Host;
+  note(change: Change): void;
   /** The changes since the last call. */
   takeChanges(): Change[];
 }
@@ -252,6 +254,7 @@ export function recordingHost(machine: Host, dryRun: boolean): RecordingHost {
   };
   return {
     host,
+    note: (change) => changes.push(change),
     takeChanges() {
       const taken = changes;
       changes = [];

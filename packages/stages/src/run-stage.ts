@@ -9,7 +9,7 @@ import { type Field, unknownKey } from './field.ts';
 import { moduleNames, modules } from './modules/table.ts';
 import { orderStage, type PlannedStep } from './order.ts';
 import { problemOf, type StageProblem } from './problem.ts';
-import { type Change, recordingHost } from './recording-host.ts';
+import { type Change, type RecordingHost, recordingHost } from './recording-host.ts';
 import { defaultServices } from './services.ts';
 import { stageFileOf } from './stage-file.ts';
 
@@ -83,7 +83,7 @@ class StepRun {
   constructor(
     private readonly planned: PlannedStep,
     private readonly machine: Host,
-    private readonly changing: Host,
+    private readonly recording: RecordingHost,
     private readonly facts: StageFacts,
     private readonly services: StageServices,
     private readonly dryRun: boolean,
@@ -103,11 +103,12 @@ class StepRun {
   private context(): ModuleContext {
     const renderText = (text: string, field: Field): string => {
       if (!text.includes('{{')) return text;
-      const { file, line, column } = field.position;
-      return this.services.render(text, templateData(this.facts), { file, origin: { line, column } });
+      const { file } = field.position;
+      return this.services.render(text, templateData(this.facts), { file, origin: field.textOrigin });
     };
     return {
-      host: this.changing,
+      host: this.recording.host,
+      note: (change) => this.recording.note(change),
       facts: this.facts,
       dryRun: this.dryRun,
       services: this.services,
@@ -188,7 +189,7 @@ export async function runStage(
   for (const planned of order.steps) {
     onEvent({ kind: 'started', step: planned });
     const started = performance.now();
-    const run = new StepRun(planned, host, recording.host, facts, services, dryRun, onEvent);
+    const run = new StepRun(planned, host, recording, facts, services, dryRun, onEvent);
     const skipped = await run.run();
     const errors = run.problems.filter(({ severity }) => severity === 'error').length;
     const reason = errors > 0 && skipped === undefined ? `${errors} error${errors > 1 ? 's' : ''}` : skipped;

@@ -1,12 +1,9 @@
-import { KairosError } from '@kairos/facts/errors';
+import { renderTemplate } from '@kairos/config/template';
 import type { StageServices } from './context.ts';
 
 /** What the engine uses where the caller gives nothing else. */
 export const defaultServices: StageServices = {
   fetch: (url, options) => fetch(url, options),
-  render(_text, _data, { file, origin }) {
-    throw new KairosError('TEMPLATE_UNAVAILABLE', 'templates need a renderer', {
-      ...(origin === undefined ? {} : { position: { file, ...origin } }),
-    });
-  },
+  delay: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+  render: (text, data, options) => renderTemplate(text, data, options),
 };

@@ -28,6 +28,12 @@ export function toFloat(value: Value): number {
 /** For counts and indexes. */
 export const toSmallInteger = (value: Value): number => Number(BigInt.asIntN(64, toInteger(value)));
 
+const largest = 2n ** 63n - 1n;
+
+/** What does not fit 64 bits is the nearest that does. */
+const clamped = (value: bigint): number | bigint =>
+  integer(value > largest ? largest : value < -largest - 1n ? -largest - 1n : value);
+
 function nonZero(divisor: bigint): bigint {
   if (divisor === 0n) throw new TemplateFailure('division by zero');
   return divisor;
@@ -82,10 +88,7 @@ export const numberFunctions: Readonly<Record<string, TemplateFunction>> = {
   add1f: takes(['any'], (_, value) => sum(value, [1])),
   addf: takesMany([], 'any', (_, ...values) => sum(0, values)),
   atoi: takes(['string'], (_, text) =>
-    /^[+-]?\d+$/.test(text) &&
-    BigInt.asIntN(64, BigInt(text.replace('+', ''))) === BigInt(text.replace('+', ''))
-      ? integer(BigInt(text.replace('+', '')))
-      : 0,
+    /^[+-]?\d+$/.test(text) ? clamped(BigInt(text.replace('+', ''))) : 0,
   ),
   biggest: max,
   ceil: takes(['any'], (_, value) => new Float(Math.ceil(toFloat(value)))),

@@ -1,0 +1,3 @@
+import type { StageModule } from '../context.ts';
+
+export const datasource: StageModule = () => undefined;
