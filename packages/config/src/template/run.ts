@@ -13,7 +13,7 @@ export const limits = {
   /** Variables in scope at once: they are looked up one by one. */
   variables: 1000,
   /** Units of work. One evaluated node costs `nodeCost`, one character or element that a function handles costs 1. */
-  work: 2 ** 26,
+  work: 2 ** 25,
   nodeCost: 16,
 } as const;
 
