@@ -37,3 +37,26 @@ test('a syntax error has a position', () => {
   expect(error).toBeInstanceOf(KairosError);
   expect((error as KairosError).position?.line).toBe(3);
 });
+
+test('aliases and merge keys lead to what they stand for, and a scalar keeps its spelling', () => {
+  const document = parseDocument(
+    `base: &base
+  path: /a
+  mode: 0644
+steps:
+  - <<: *base
+    version: 1.10
+  - *base
+  - <<: [{ x: 010 }, *base]
+`,
+    'c.yaml',
+  );
+  expect(document.positionOf(['steps', 0, 'mode'])).toEqual({ file: 'c.yaml', line: 3, column: 9 });
+  expect(document.sourceOf(['steps', 0, 'mode'])).toBe('0644');
+  expect(document.sourceOf(['steps', 0, 'version'])).toBe('1.10');
+  expect(document.sourceOf(['steps', 1, 'mode'])).toBe('0644');
+  expect(document.sourceOf(['steps', 2, 'x'])).toBe('010');
+  expect(document.sourceOf(['steps', 2, 'path'])).toBe('/a');
+  expect(document.sourceOf(['steps', 0])).toBeUndefined();
+  expect(document.sourceOf(['steps', 0, 'absent'])).toBeUndefined();
+});

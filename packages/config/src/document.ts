@@ -1,13 +1,17 @@
 import { KairosError, type Position } from '@kairos/facts/errors';
 import {
+  isAlias,
   isCollection,
   isMap,
   isNode,
   isPair,
   isScalar,
+  isSeq,
   LineCounter,
   type Node,
+  type Pair,
   parseDocument as parseYaml,
+  type Scalar,
 } from 'yaml';
 
 /** The way to a value inside a document: keys and list indexes from the root. */
@@ -25,6 +29,11 @@ export interface Document {
   positionOf(path: Path): Position;
   /** The position of the key itself, for complaints about the key. */
   keyPositionOf(path: Path): Position;
+  /**
+   * A scalar as it was written (`0644`, `1.10`), through aliases and merge keys; `undefined` where the path is not
+   * a scalar. Types of YAML lose what the author wrote.
+   */
+  sourceOf(path: Path): string | undefined;
 }
 
 const headers = ['#cloud-config', '#kairos-config', '#node-config'];
@@ -37,6 +46,11 @@ export function headerOf(text: string): string | undefined {
     if (headers.includes(trimmed)) return trimmed;
   }
   return undefined;
+}
+
+/** The name of a key; the parser holds a merge key as a symbol. */
+function nameOf(key: Scalar): string {
+  return typeof key.value === 'symbol' ? (key.value.description ?? '') : String(key.value);
 }
 
 /**
@@ -60,20 +74,37 @@ export function parseDocument(text: string, file: string): Document {
   }
   const start = (node: unknown): number | undefined => (isNode(node) ? node.range?.[0] : undefined);
 
-  function walk(path: Path): { value: Node | null; key: unknown } {
+  const resolved = (node: unknown): unknown => (isAlias(node) ? node.resolve(yaml) : node);
+
+  /** The pair of a key, own or merged in by `<<`. */
+  function pairOf(map: unknown, key: string): Pair | undefined {
+    if (!isMap(map)) return undefined;
+    const own = map.items.find((item) => isScalar(item.key) && nameOf(item.key) === key);
+    if (own) return own;
+    for (const item of map.items) {
+      if (!isScalar(item.key) || nameOf(item.key) !== '<<') continue;
+      const merged = resolved(item.value);
+      for (const source of isSeq(merged) ? merged.items.map(resolved) : [merged]) {
+        const pair = pairOf(source, key);
+        if (pair) return pair;
+      }
+    }
+    return undefined;
+  }
+
+  function walk(path: Path): { value: Node | null; key: unknown; whole: boolean } {
     let node: unknown = yaml.contents;
     let found: { value: Node | null; key: unknown } = { value: yaml.contents, key: undefined };
     for (const step of path) {
-      if (!isCollection(node)) break;
-      const pair = isMap(node)
-        ? node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step))
-        : node.items[Number(step)];
-      if (pair === undefined) break;
+      const collection = resolved(node);
+      if (!isCollection(collection)) return { ...found, whole: false };
+      const pair = isMap(collection) ? pairOf(collection, String(step)) : collection.items[Number(step)];
+      if (pair === undefined) return { ...found, whole: false };
       const value = isPair(pair) ? pair.value : pair;
       node = value;
       found = { value: isNode(value) ? value : null, key: isPair(pair) ? pair.key : value };
     }
-    return found;
+    return { ...found, whole: true };
   }
 
   return {
@@ -88,6 +119,11 @@ export function parseDocument(text: string, file: string): Document {
     keyPositionOf(path) {
       const { value, key } = walk(path);
       return at(start(key) ?? start(value) ?? 0);
+    },
+    sourceOf(path) {
+      const { value, whole } = walk(path);
+      const node = resolved(value);
+      return whole && isScalar(node) && typeof node.source === 'string' ? node.source : undefined;
     },
   };
 }

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
   fchownSync,
@@ -13,6 +15,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -23,7 +26,8 @@ import { isSystemError } from '@kairos/facts/errors';
 import type { FileStatus, HostFiles, WriteOptions } from './host.ts';
 import { exchangeCall } from './system-calls.ts';
 
-function syncPath(path: string): void {
+/** Syncs a file, or a directory's names, to its disk. */
+export function syncPath(path: string): void {
   const descriptor = openSync(path, 'r');
   try {
     fsyncSync(descriptor);
@@ -32,9 +36,27 @@ function syncPath(path: string): void {
   }
 }
 
+/** Bytes read at once where a file is only passed through. */
+const pieceSize = 1024 * 1024;
+
+function sha256Of(path: string): string {
+  const hash = createHash('sha256');
+  const piece = new Uint8Array(pieceSize);
+  const descriptor = openSync(path, 'r');
+  try {
+    for (;;) {
+      const count = readSync(descriptor, piece, 0, piece.length, null);
+      if (count === 0) return hash.digest('hex');
+      hash.update(piece.subarray(0, count));
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 let counter = 0;
 /** A name beside `path` that no other process uses, so that a rename stays on one file system. */
-function beside(path: string): string {
+export function beside(path: string): string {
   return join(dirname(path), `.${process.pid}-${counter++}.tmp`);
 }
 
@@ -133,6 +155,15 @@ export function filesBelow(root: string): HostFiles {
       mkdirSync(dirname(real(path)), { recursive: true });
       appendFileSync(real(path), content, { flush: true });
     },
+    writeInPlace(path, content) {
+      const descriptor = openSync(real(path), constants.O_WRONLY);
+      try {
+        writeSync(descriptor, content);
+      } finally {
+        closeSync(descriptor);
+      }
+    },
+    sha256: (path) => sha256Of(real(path)),
     symlink(target, path) {
       const place = real(path);
       mkdirSync(dirname(place), { recursive: true });

@@ -6,7 +6,7 @@ import { KairosError } from '@kairos/facts/errors';
 import { directoryHost } from './directory.ts';
 import { filesBelow, writeDurably } from './files.ts';
 import { parseMountTable } from './mount-table.ts';
-import { runProgram } from './run.ts';
+import { fullPath, runProgram } from './run.ts';
 import { splitMountOptions } from './system-calls.ts';
 
 let folder: string;
@@ -41,6 +41,21 @@ describe('files', () => {
     files.exchange('/a', '/b');
     expect([files.readText('/a/name'), files.readText('/b/name')]).toEqual(['new', 'old']);
     expect(() => files.exchange('/a', '/missing')).toThrow('Cannot exchange');
+  });
+
+  test('writing in place keeps the file and needs one', () => {
+    const files = filesBelow(folder);
+    files.write('/knob', 'long');
+    files.writeInPlace('/knob', 'ab');
+    expect(files.readText('/knob')).toBe('abng');
+    expect(() => files.writeInPlace('/missing', 'x')).toThrow('ENOENT');
+  });
+
+  test('the digest of a file larger than one piece', () => {
+    const files = filesBelow(folder);
+    const content = new Uint8Array(3 * 1024 * 1024 + 1).fill(7);
+    files.write('/big', content);
+    expect(files.sha256('/big')).toBe(new Bun.CryptoHasher('sha256').update(content).digest('hex'));
   });
 
   test('paths do not climb out of the folder', () => {
@@ -81,6 +96,14 @@ describe('run', () => {
     const error = await errorOf(runProgram(['sh', '-c', 'sleep 1000 & wait'], { timeout: 50 }));
     expect(error.code).toBe('TOOL_TIMEOUT');
   });
+});
+
+test.each([
+  ['/usr/bin', '/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin'],
+  [undefined, '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  ['/opt/bin:/usr/sbin', '/opt/bin:/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin:/sbin:/bin'],
+])('PATH %s reaches programs of the system', (given, full) => {
+  expect(fullPath(given)).toBe(full);
 });
 
 test('mount table', () => {

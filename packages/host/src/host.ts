@@ -67,6 +67,10 @@ export interface HostFiles {
   write(path: string, content: string | Uint8Array, options?: WriteOptions): void;
   /** Appends and syncs. */
   append(path: string, content: string): void;
+  /** Writes into what is there, in one call and without syncing: devices and files of `/proc` and `/sys`. */
+  writeInPlace(path: string, content: string): void;
+  /** SHA-256 of a file's content, hexadecimal, read in pieces. */
+  sha256(path: string): string;
   /** Replaces what is at `path`. */
   symlink(target: string, path: string): void;
   chmod(path: string, mode: number): void;

@@ -1,23 +1,32 @@
-import { dlopen, FFIType, type Pointer, ptr, read } from 'bun:ffi';
+import { dlopen, type FFIFunction, FFIType, type Pointer, ptr, read } from 'bun:ffi';
 import { KairosError } from '@kairos/facts/errors';
 
-const { cstring, i32, u64, ptr: pointer, u32 } = FFIType;
+const { cstring, i32, i64, u64, ptr: pointer, u32 } = FFIType;
 
-function open() {
-  const symbols = {
-    mount: { args: [cstring, cstring, cstring, u64, cstring], returns: i32 },
-    umount2: { args: [cstring, i32], returns: i32 },
-    syscall: { args: [u64, i32, cstring, i32, cstring, u32], returns: i32 },
-    sync: { args: [], returns: FFIType.void },
-    chroot: { args: [cstring], returns: i32 },
-    strerror: { args: [i32], returns: FFIType.cstring },
-    __errno_location: { args: [], returns: pointer },
-  } as const;
+const symbols = {
+  mount: { args: [cstring, cstring, cstring, u64, cstring], returns: i32 },
+  umount2: { args: [cstring, i32], returns: i32 },
+  syscall: { args: [u64, i32, cstring, i32, cstring, u32], returns: i32 },
+  sync: { args: [], returns: FFIType.void },
+  lsetxattr: { args: [cstring, cstring, pointer, u64, i32], returns: i32 },
+  llistxattr: { args: [cstring, pointer, u64], returns: i64 },
+  lgetxattr: { args: [cstring, cstring, pointer, u64], returns: i64 },
+  posix_fadvise: { args: [i32, i64, i64, i32], returns: i32 },
+  chroot: { args: [cstring], returns: i32 },
+  strerror: { args: [i32], returns: FFIType.cstring },
+  __errno_location: { args: [], returns: pointer },
+} as const;
+/** syscall(2) under a signature that fits mknodat(2), which older C libraries do not export under its name. */
+const nodeSymbols = {
+  syscall: { args: [u64, i32, cstring, u32, u64, u64], returns: i32 },
+} as const;
+
+function open<Symbols extends Record<string, FFIFunction>>(wanted: Symbols) {
   const names = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1', 'libc.so'];
   let cause: unknown;
   for (const name of names) {
     try {
-      return dlopen(name, symbols).symbols;
+      return dlopen(name, wanted).symbols;
     } catch (error) {
       cause = error;
     }
@@ -25,9 +34,9 @@ function open() {
   throw new KairosError('NO_LIBC', `Cannot load the C library (tried ${names.join(', ')})`, { cause });
 }
 
-let library: ReturnType<typeof open> | undefined;
+let library: ReturnType<typeof open<typeof symbols>> | undefined;
 function libc() {
-  library ??= open();
+  library ??= open(symbols);
   return library;
 }
 
@@ -128,4 +137,98 @@ export function syncCall(): void {
 /** @throws KairosError `SYSTEM_CALL_FAILED` with `errno` */
 export function chrootCall(path: string): void {
   check(libc().chroot(cString(path)), `Cannot chroot to ${path}`);
+}
+
+const POSIX_FADV_DONTNEED = 4;
+
+/**
+ * Drops the clean pages that the kernel holds of an open file, so that the next read asks the disk.
+ * @throws KairosError `SYSTEM_CALL_FAILED`
+ */
+export function dropCacheCall(descriptor: number): void {
+  const errno = libc().posix_fadvise(descriptor, 0n, 0n, POSIX_FADV_DONTNEED);
+  if (errno !== 0) {
+    throw new KairosError(
+      'SYSTEM_CALL_FAILED',
+      `Cannot drop cached pages: ${String(libc().strerror(errno))}`,
+      { details: { errno } },
+    );
+  }
+}
+
+const mknodatNumber = process.arch === 'x64' ? 259 : 33;
+const nodeTypes = { fifo: 0o010000, 'character-device': 0o020000, 'block-device': 0o060000 } as const;
+
+/** A device number as mknod(2) takes it (`new_encode_dev` of the kernel: 12 bits major, 20 bits minor). */
+export function encodeDevice(major: number, minor: number): number {
+  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & 0xfff00) << 12)) >>> 0;
+}
+
+let nodeLibrary: ReturnType<typeof open<typeof nodeSymbols>> | undefined;
+
+/**
+ * mknod(2): a FIFO or a device. A symbolic link at `path` is not followed.
+ * @throws KairosError `SYSTEM_CALL_FAILED` with `errno`
+ */
+export function makeNodeCall(
+  path: string,
+  type: keyof typeof nodeTypes,
+  mode: number,
+  major = 0,
+  minor = 0,
+): void {
+  nodeLibrary ??= open(nodeSymbols);
+  const device = BigInt(encodeDevice(major, minor));
+  const result = nodeLibrary.syscall(
+    BigInt(mknodatNumber),
+    AT_FDCWD,
+    cString(path),
+    (nodeTypes[type] | mode) >>> 0,
+    device,
+    0n,
+  );
+  check(result, `Cannot make the ${type.replace('-', ' ')} ${path}`);
+}
+
+/**
+ * lsetxattr(2): sets an extended attribute of the file itself, not of what a link points to.
+ * @throws KairosError `SYSTEM_CALL_FAILED` with `errno`
+ */
+export function setXattrCall(path: string, name: string, value: Uint8Array): void {
+  // A pointer to no bytes is not a pointer for bun:ffi.
+  const bytes = value.length === 0 ? new Uint8Array(1) : value;
+  check(
+    libc().lsetxattr(cString(path), cString(name), ptr(bytes), BigInt(value.length), 0),
+    `Cannot set the attribute ${name} of ${path}`,
+  );
+}
+
+const EOPNOTSUPP = 95;
+/** `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of the kernel. */
+const maximumXattr = 65536;
+let xattrBuffer: Buffer | undefined;
+
+/**
+ * Extended attributes of a file itself (llistxattr(2), lgetxattr(2)); none on a file system that has none.
+ * Without root the kernel does not show `trusted.*`.
+ * @throws KairosError `SYSTEM_CALL_FAILED` with `errno`
+ */
+export function readXattrsCall(path: string): Map<string, Uint8Array> {
+  xattrBuffer ??= Buffer.alloc(maximumXattr);
+  const found = new Map<string, Uint8Array>();
+  const place = cString(path);
+  const length = Number(libc().llistxattr(place, ptr(xattrBuffer), BigInt(maximumXattr)));
+  if (length === 0) return found;
+  if (length < 0) {
+    const errno = read.i32(libc().__errno_location() as Pointer);
+    if (errno === EOPNOTSUPP) return found;
+    check(-1, `Cannot list the extended attributes of ${path}`);
+  }
+  const names = xattrBuffer.toString('utf8', 0, length).split('\0').filter(Boolean);
+  for (const name of names.sort()) {
+    const size = Number(libc().lgetxattr(place, cString(name), ptr(xattrBuffer), BigInt(maximumXattr)));
+    if (size < 0) check(-1, `Cannot read the attribute ${name} of ${path}`);
+    found.set(name, Uint8Array.from(xattrBuffer.subarray(0, size)));
+  }
+  return found;
 }

@@ -17,4 +17,9 @@ export interface BootForm {
    * @throws KairosError `DIGEST_MISMATCH`, `BLOB_MISSING`, `BLOB_TRUNCATED`
    */
   open(file: string): AsyncIterable<Uint8Array>;
+  /**
+   * Where a file lies in the file system as a file of its own, for programs that read it in place. Its content is
+   * not checked: read it once with {@link open}.
+   */
+  path?(file: string): string | undefined;
 }

@@ -1,0 +1,77 @@
+import { collectDocuments, mergeDocuments, readDocument } from '@kairos/config/collect';
+import type { Document } from '@kairos/config/document';
+import { kernelArgumentsDocument } from '@kairos/config/kernel-arguments';
+import type { Problem } from '@kairos/config/problem';
+import { followRemote, type RemoteReader } from '@kairos/config/remote';
+import { plainValue, type Tree } from '@kairos/config/tree';
+import { KairosError } from '@kairos/facts/errors';
+import type { Host } from '@kairos/host/host';
+
+export type Mapping = Readonly<Record<string, unknown>>;
+
+export interface CollectedConfig {
+  /** All documents merged, later ones over earlier ones. */
+  readonly config: Mapping;
+  readonly tree: Tree;
+  /** The documents that count, in the order of merging. */
+  readonly documents: readonly Document[];
+  readonly problems: readonly Problem[];
+}
+
+export interface ConfigSources {
+  readonly directories: readonly string[];
+  /** Files that the user named, merged after the directories. */
+  readonly files: readonly string[];
+  /** Whether the kernel's command line counts too; it comes last. */
+  readonly commandLine?: boolean;
+  /** Follows `config_url`; without it, links are left as they are. */
+  readonly remote?: RemoteReader;
+}
+
+export function isMapping(value: unknown): value is Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Reads the configuration of directories, named files and the kernel's command line, and merges it. A file of a
+ * directory that cannot be read is a warning, since others put files there too; a named one is an error.
+ * @throws KairosError `CONFIG_NOT_FOUND` for a named file that is not there
+ */
+export async function collectConfig(host: Host, sources: ConfigSources): Promise<CollectedConfig> {
+  const found = collectDocuments(host.files, sources.directories);
+  const own: Document[] = [...found.documents];
+  const problems: Problem[] = found.problems.map((problem) => ({
+    ...problem,
+    severity: 'warning',
+    message: `the file is left out: ${problem.message}`,
+  }));
+  for (const path of sources.files) {
+    const text = host.files.readTextIfAny(path);
+    if (text === undefined) {
+      throw new KairosError('CONFIG_NOT_FOUND', `There is no file ${path}`, { exit: 'notFound' });
+    }
+    const read = readDocument(text, path);
+    own.push(...read.documents);
+    problems.push(...read.problems.map((problem): Problem => ({ ...problem, severity: 'error' })));
+  }
+  const cmdline = sources.commandLine ? host.files.readTextIfAny('/proc/cmdline') : undefined;
+  const given = cmdline === undefined ? undefined : kernelArgumentsDocument(cmdline);
+  if (given) own.push(given);
+  const documents: Document[] = [];
+  for (const document of own) {
+    if (sources.remote) {
+      const chain = await followRemote(document, sources.remote);
+      problems.push(...chain.problems);
+      documents.push(...chain.documents.toReversed());
+    }
+    documents.push(document);
+  }
+  const merged = mergeDocuments(documents);
+  const config = plainValue(merged.tree);
+  return {
+    config: isMapping(config) ? config : {},
+    tree: merged.tree,
+    documents,
+    problems: [...problems, ...merged.problems],
+  };
+}

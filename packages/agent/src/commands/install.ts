@@ -1,0 +1,243 @@
+import { readBootloaderPayload } from '@kairos/artifacts/bootloader-payload';
+import { configDirectories } from '@kairos/config/collect';
+import type { RemoteReader } from '@kairos/config/remote';
+import { hostArchitecture } from '@kairos/facts/architecture';
+import { bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
+import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { paths } from '@kairos/facts/paths';
+import { slotDirectory } from '@kairos/facts/slot';
+import type { Host } from '@kairos/host/host';
+import type { BootForm } from '@kairos/oci/boot-form';
+import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
+import { Cleanup } from '../cleanup.ts';
+import { type CollectedConfig, collectConfig } from '../collect-config.ts';
+import { carryOutAll, type InstallContext } from '../execute-install.ts';
+import { type ImageSource, openImageSource } from '../image-source.ts';
+import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
+import {
+  checkArchitecture,
+  type InstallPlan,
+  type InstallWish,
+  planInstall,
+  preparation,
+} from '../install-plan.ts';
+import { planToJson } from '../install-render.ts';
+import { environmentOf, wishOf } from '../install-wish.ts';
+import { endMachine } from '../lifecycle.ts';
+import { progressEvents, type ReportProgress } from '../progress.ts';
+import { runHookStage } from '../stage-hooks.ts';
+import { chooseDisk, inspectDisk } from '../target-disk.ts';
+
+export interface InstallOptions {
+  /** `oci:`, `dir:`, `file:` or `ocifile:`; default: what the configuration says, else the live medium. */
+  readonly source?: string;
+  /** Overrides `install.device`. */
+  readonly device?: string;
+  /** A cloud-config file, merged last. */
+  readonly configFile?: string;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+  readonly reboot?: boolean;
+  readonly poweroff?: boolean;
+  /** `install`: everything comes from the configuration, which has to ask for it with `install.auto`. */
+  readonly unattended: boolean;
+  /** Whether a manual installation reads the directories too; an unattended one always does. */
+  readonly useDefaultDirectories?: boolean;
+  /** Unknown keys are errors. */
+  readonly strict?: boolean;
+  /** Follows `config_url`; without it, a configuration that has one is refused. */
+  readonly remote?: RemoteReader;
+  readonly onProgress: ReportProgress;
+  /** Stops the installation; SIGINT and SIGTERM do as well. */
+  readonly signal?: AbortSignal;
+}
+
+export interface InstallResult {
+  readonly plan: InstallPlan;
+  /** False for a dry run. */
+  readonly installed: boolean;
+  readonly warnings: readonly string[];
+  /** Without the bytes that the plan writes, which may hold secrets. */
+  toJSON(): unknown;
+}
+
+/** What an installation needs of other packages. */
+export interface InstallParts {
+  openSource(host: Host, uri: string): Promise<ImageSource>;
+  runStage(
+    host: Host,
+    stage: string,
+    config: CollectedConfig,
+    extraPaths: readonly string[],
+    tell: (line: string) => void,
+  ): Promise<void>;
+}
+
+const allowNoUsersFile = '/etc/kairos/.nousers';
+
+function checkRoot(host: Host): void {
+  if (host.uid === 0) return;
+  throw new KairosError('NOT_ROOT', 'this command requires root privileges', {
+    exit: 'notPermitted',
+    hint: 'Run it with sudo',
+  });
+}
+
+async function readConfig(host: Host, options: InstallOptions) {
+  const collected = await collectConfig(host, {
+    directories: options.unattended || options.useDefaultDirectories ? configDirectories : [],
+    files: options.configFile === undefined ? [] : [options.configFile],
+    commandLine: true,
+    ...(options.remote === undefined ? {} : { remote: options.remote }),
+  });
+  const { config, warnings } = checkInstallConfig(collected, {
+    ...(options.strict === undefined ? {} : { strict: options.strict }),
+    allowNoUsers: host.files.exists(allowNoUsersFile),
+    remote: options.remote !== undefined,
+  });
+  if (options.unattended && !config.install?.auto) {
+    throw new KairosError(
+      'INSTALL_NOT_ASKED',
+      'The configuration does not ask for an unattended installation',
+      {
+        exit: 'wrongState',
+        hint: 'Set `install.auto: true`, or use `kairos-agent manual-install`',
+        details: { read: collected.documents.map(({ file }) => file) },
+      },
+    );
+  }
+  return { collected, config, warnings: [...warnings] };
+}
+
+function afterwards(
+  options: InstallOptions,
+  install: NonNullable<InstallConfig['install']>,
+): InstallWish['after'] {
+  if (options.reboot && options.poweroff) {
+    throw new KairosError('REBOOT_AND_POWEROFF', '--reboot and --poweroff exclude each other', {
+      exit: 'usage',
+    });
+  }
+  if (options.reboot) return 'reboot';
+  if (options.poweroff) return 'poweroff';
+  if (install.reboot) return 'reboot';
+  return install.poweroff ? 'poweroff' : 'nothing';
+}
+
+/** The image of the live medium, or of the given source. */
+async function openImage(host: Host, uri: string | undefined, parts: InstallParts): Promise<ImageSource> {
+  if (uri !== undefined) return parts.openSource(host, uri);
+  const state = bootStateOf(host.files.readTextIfAny('/proc/cmdline') ?? '');
+  if (state !== 'livecd') {
+    throw new KairosError(
+      'NOT_LIVE',
+      `There is no image to install: the machine was not started from a live medium (${bootStateNames[state]})`,
+      { exit: 'wrongState', hint: 'Start from the ISO, or name an image with --source' },
+    );
+  }
+  const slot = `${paths.live}${slotDirectory('live')}`;
+  return { image: bootFormFromDirectory(host.files.real(slot), slot), close: () => undefined };
+}
+
+/** The same machine, whose programs see further variables. */
+function withEnvironment(host: Host, env: Readonly<Record<string, string>>): Host {
+  if (Object.keys(env).length === 0) return host;
+  return { ...host, run: (argv, run) => host.run(argv, { ...run, env: { ...env, ...run?.env } }) };
+}
+
+function resultOf(plan: InstallPlan, installed: boolean, warnings: readonly string[]): InstallResult {
+  return { plan, installed, warnings, toJSON: () => ({ installed, warnings, plan: planToJson(plan) }) };
+}
+
+/** {@link install} with the parts given, for those who bring their own. */
+export async function installWith(
+  machine: Host,
+  options: InstallOptions,
+  parts: InstallParts,
+): Promise<InstallResult> {
+  checkRoot(machine);
+  const { collected, config, warnings } = await readConfig(machine, options);
+  const install = config.install ?? {};
+  const after = afterwards(options, install);
+  const host = withEnvironment(machine, environmentOf(config));
+  const warn = (message: string) => {
+    warnings.push(message);
+    options.onProgress({ step: 'warning', message });
+  };
+  for (const message of warnings) options.onProgress({ step: 'warning', message });
+  if (
+    config.stages &&
+    Object.keys(config.stages).some((stage) => /^after-install-chroot(\.|$)/.test(stage))
+  ) {
+    warn('The stage after-install-chroot is not run: the system image is read-only; use after-install');
+  }
+
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  if (options.signal?.aborted) stop();
+  options.signal?.addEventListener('abort', stop, { once: true });
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  const events = process.env.KAIROS_AGENT_PROGRESS
+    ? progressEvents((line) => process.stdout.write(line))
+    : undefined;
+  const cleanup = new Cleanup();
+  const context = (image: BootForm | undefined): InstallContext => ({
+    ...{ host, image, cleanup, signal: controller.signal, warn, now: () => new Date() },
+    strict: config.strict ?? false,
+    report: options.onProgress,
+    runStage: (stage) =>
+      parts.runStage(
+        host,
+        stage,
+        collected,
+        (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []),
+        (line) => options.onProgress({ step: stage, message: line }),
+      ),
+  });
+  try {
+    if (!options.dryRun) await carryOutAll(preparation, context(undefined));
+    const uri =
+      options.source || install.system?.source || install.system?.uri || install.source || undefined;
+    const { image, close } = await openImage(host, uri, parts);
+    cleanup.push('the source', close);
+    const architecture = hostArchitecture();
+    checkArchitecture(image.source, image.manifest, architecture);
+    const plan = planInstall(
+      {
+        architecture,
+        firmware: host.files.exists('/sys/firmware/efi') ? 'efi' : 'bios',
+        target: await inspectDisk(host, await chooseDisk(host, options.device || install.device || 'auto')),
+        image,
+        bootloader: await readBootloaderPayload(image),
+      },
+      wishOf(collected, config, { force: options.force ?? false, after }),
+    );
+    if (options.dryRun) return resultOf(plan, false, warnings);
+    await carryOutAll(plan.steps, context(image), events?.step);
+    events?.step('done');
+    options.onProgress({
+      step: 'done',
+      message: `installed ${plan.image.name} ${plan.image.version} on ${plan.disk.path}`,
+    });
+    if (after !== 'nothing') await endMachine(host, after, warn);
+    return resultOf(plan, true, warnings);
+  } catch (error) {
+    events?.error(reasonOf(error));
+    throw error;
+  } finally {
+    for (const problem of await cleanup.run()) warn(`Could not clean up: ${problem}`);
+    options.signal?.removeEventListener('abort', stop);
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+/**
+ * Installs the system on a disk: plans first, refuses where something speaks against it, then writes.
+ * @throws KairosError of the configuration (`CONFIG_*`, `NO_ADMIN_USER`), the source, the disk (`DISK_*`, `NO_DISK`) and
+ *   of the work itself; docs/install.md
+ */
+export function install(host: Host, options: InstallOptions): Promise<InstallResult> {
+  return installWith(host, options, { openSource: openImageSource, runStage: runHookStage });
+}

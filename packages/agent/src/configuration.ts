@@ -1,0 +1,148 @@
+import { collectDocuments, configDirectories, mergeDocuments, readDocument } from '@kairos/config/collect';
+import { type Difference, differences } from '@kairos/config/difference';
+import type { Document } from '@kairos/config/document';
+import { kernelArgumentsDocument } from '@kairos/config/kernel-arguments';
+import { hasErrors, type Problem, sortProblems } from '@kairos/config/problem';
+import { followRemote, type RemoteReader } from '@kairos/config/remote';
+import { plainValue, subtree, type Tree } from '@kairos/config/tree';
+import { validate } from '@kairos/config/validate';
+import { KairosError, type Position } from '@kairos/facts/errors';
+import { didYouMean } from '@kairos/facts/suggest';
+import type { Host } from '@kairos/host/host';
+import { stringify } from 'yaml';
+
+/** A configuration with everything that is wrong with it and the texts to show it by. */
+export interface Configuration {
+  readonly tree: Tree;
+  /** Files and URLs, in the order of merging. */
+  readonly sources: readonly string[];
+  readonly problems: readonly Problem[];
+  sourceOf(file: string): string | undefined;
+}
+
+export interface ConfigurationRequest {
+  /** Directories of the node. Default: {@link configDirectories}. */
+  readonly directories?: readonly string[];
+  /** Merged after the directories. */
+  readonly documents?: readonly Document[];
+  /** Problems found while reading `documents`. */
+  readonly problems?: readonly Problem[];
+  /** Whether the kernel's command line counts too. */
+  readonly commandLine?: boolean;
+  /** Follows `config_url`; without it, links are left alone. */
+  readonly remote?: RemoteReader;
+  readonly strict?: boolean;
+}
+
+/** Collects, merges and validates the configuration of a node. */
+export async function readConfiguration(host: Host, request: ConfigurationRequest): Promise<Configuration> {
+  const collected = collectDocuments(host.files, request.directories ?? configDirectories);
+  const cmdline = request.commandLine ? host.files.readTextIfAny('/proc/cmdline') : undefined;
+  const given = cmdline === undefined ? undefined : kernelArgumentsDocument(cmdline);
+  const own = [...collected.documents, ...(request.documents ?? []), ...(given ? [given] : [])];
+  const problems = [...collected.problems, ...(request.problems ?? [])];
+  const documents: Document[] = [];
+  for (const document of own) {
+    if (request.remote) {
+      const chain = await followRemote(document, request.remote);
+      problems.push(...chain.problems);
+      // What a document links to comes before it, so that the nearer wins.
+      documents.push(...chain.documents.toReversed());
+    }
+    documents.push(document);
+  }
+  const merged = mergeDocuments(documents);
+  const texts = new Map(documents.map(({ file, text }) => [file, text]));
+  return {
+    tree: merged.tree,
+    sources: merged.sources,
+    problems: sortProblems([
+      ...problems,
+      ...merged.problems,
+      ...validate(merged.tree, request.strict === undefined ? {} : { strict: request.strict }),
+    ]),
+    sourceOf: (file) => texts.get(file) ?? host.files.readTextIfAny(file),
+  };
+}
+
+/** Validates one text by itself. */
+export function validateText(text: string, file: string, strict: boolean): Configuration {
+  const { documents, problems } = readDocument(text, file);
+  // A file that is not a cloud-config is not one that is merely left out: somebody asked about it.
+  const own = problems.map((problem) => ({ ...problem, severity: 'error' as const }));
+  const merged = mergeDocuments(documents);
+  return {
+    tree: merged.tree,
+    sources: [file],
+    problems: sortProblems([
+      ...own,
+      ...merged.problems,
+      ...(documents.length > 0 ? validate(merged.tree, { strict }) : []),
+    ]),
+    sourceOf: (name) => (name === file ? text : undefined),
+  };
+}
+
+/** The merged configuration as a cloud-config: header, sources, keys in order. */
+export function printConfiguration({ tree, sources }: Pick<Configuration, 'tree' | 'sources'>): string {
+  const comment =
+    sources.length === 0 ? '' : `# Sources:\n${sources.map((source) => `# - ${source}\n`).join('')}\n`;
+  return `#cloud-config\n\n${comment}${stringify(plainValue(tree), { sortMapEntries: true, indent: 4, lineWidth: 0 })}`;
+}
+
+/** `a.b[0].c` as steps. */
+function stepsOf(query: string): string[] {
+  return query
+    .replace(/^\./, '')
+    .replaceAll(/\[(\d+)\]/g, '.$1')
+    .split('.')
+    .filter((step) => step !== '');
+}
+
+/** One value of the configuration as YAML; empty where there is none. */
+export function queryConfiguration({ tree }: Configuration, query: string): string {
+  const found = subtree(tree, stepsOf(query));
+  return found === undefined ? '' : stringify(plainValue(found), { indent: 4, lineWidth: 0 });
+}
+
+export interface Explanation {
+  readonly key: string;
+  readonly value: unknown;
+  readonly setAt: Position;
+  /** Places whose values were taken over, the latest first. */
+  readonly overrides: readonly Position[];
+}
+
+/**
+ * Who set a key, and what that took over.
+ * @throws KairosError `KEY_NOT_SET` with the nearest key that is set
+ */
+export function explainKey({ tree }: Configuration, key: string): Explanation {
+  const steps = stepsOf(key);
+  const found = subtree(tree, steps);
+  if (found) return { key, value: plainValue(found), setAt: found.at, overrides: found.replaced };
+  const parent = subtree(tree, steps.slice(0, -1));
+  const near = parent?.kind === 'map' ? didYouMean(steps.at(-1) ?? '', parent.entries.keys()) : undefined;
+  throw new KairosError('KEY_NOT_SET', `Nothing sets ${key}`, {
+    exit: 'notFound',
+    ...(near === undefined ? {} : { hint: `${[...steps.slice(0, -1), near].join('.')} is set` }),
+  });
+}
+
+/** How two configurations differ. */
+export function compareConfigurations(before: Configuration, after: Configuration): Difference[] {
+  return differences(before.tree, after.tree);
+}
+
+/**
+ * Refuses a configuration with errors.
+ * @throws KairosError `CONFIG_INVALID`
+ */
+export function refuseErrors({ problems }: Configuration): void {
+  if (!hasErrors(problems)) return;
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  throw new KairosError('CONFIG_INVALID', `The configuration has ${errors.length} errors`, {
+    exit: 'invalidInput',
+    details: { problems: errors },
+  });
+}

@@ -1,0 +1,34 @@
+import { paths } from '@kairos/facts/paths';
+import { stringify } from 'yaml';
+import type { CollectedConfig } from './collect-config.ts';
+import { printConfiguration } from './configuration.ts';
+import type { InstallKeys } from './install-config.ts';
+
+const pathsOf = (given: InstallKeys['bind_mounts']) => (given ?? []).flatMap((path) => path || []);
+
+/**
+ * What an installation puts on the OEM partition: the user's configuration, and the mounts that it asks for in the
+ * form in which the boot reads them.
+ */
+export function oemFiles(collected: CollectedConfig, install: InstallKeys): Map<string, string> {
+  const files = new Map([
+    [
+      '90_custom.yaml',
+      printConfiguration({ tree: collected.tree, sources: collected.documents.map(({ file }) => file) }),
+    ],
+  ]);
+  const bind = pathsOf(install.bind_mounts);
+  const ephemeral = pathsOf(install.ephemeral_mounts);
+  if (bind.length > 0 || ephemeral.length > 0) {
+    const step = {
+      name: 'Mounts of the user',
+      environment_file: paths.customLayoutEnv,
+      environment: {
+        ...(bind.length > 0 ? { CUSTOM_BIND_MOUNTS: bind.join(' ') } : {}),
+        ...(ephemeral.length > 0 ? { CUSTOM_EPHEMERAL_MOUNTS: ephemeral.join(' ') } : {}),
+      },
+    };
+    files.set('10_user_custom_mounts.yaml', `#cloud-config\n\n${stringify({ stages: { rootfs: [step] } })}`);
+  }
+  return files;
+}

@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import { bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
+import { cmdlineWords } from '@kairos/facts/cmdline';
+import { imageManifestSchema } from '@kairos/facts/image-manifest';
+import { labels } from '@kairos/facts/labels';
+import { paths } from '@kairos/facts/paths';
+import { type SlotName, slotDirectory, slotFiles } from '@kairos/facts/slot';
+import type { Disk, Partition } from '@kairos/host/disks';
+import type { Host } from '@kairos/host/host';
+import type { Mount } from '@kairos/host/mount-table';
+
+/** A partition in the words that `state` has always had. */
+export interface PartitionState {
+  readonly mounted: boolean;
+  /** Path of the device. */
+  readonly name: string;
+  /** Partition name in the partition table. */
+  readonly label: string;
+  readonly filesystemlabel: string;
+  readonly mount_point: string;
+  readonly size_bytes: number;
+  readonly type: string;
+  readonly read_only: boolean;
+  readonly found: boolean;
+  readonly uuid: string;
+}
+
+export interface SlotState {
+  readonly name: string;
+  readonly version: string;
+  readonly kernel: string;
+  /** Digest of `image.json`, which names the digests of all other files. */
+  readonly digest: string;
+  /** Digest of the root image. */
+  readonly root: string;
+}
+
+export interface BootReportState {
+  readonly outcome: string;
+  /** Steps of the boot that failed or did a part only, as the report has them. */
+  readonly failed: readonly unknown[];
+}
+
+/** What a node is and how it was booted; keys in the spelling that people's scripts use. */
+export interface NodeState {
+  readonly uuid: string;
+  readonly persistent: PartitionState;
+  readonly recovery: PartitionState;
+  readonly oem: PartitionState;
+  readonly state: PartitionState;
+  readonly encrypted_partitions: readonly string[];
+  readonly boot: string;
+  readonly in_ram: boolean;
+  readonly system: {
+    readonly os: { readonly name: string; readonly vendor: string; readonly version: string };
+    readonly kernel: { readonly release: string; readonly version: string };
+  };
+  readonly kairos: {
+    readonly flavor: string;
+    readonly version: string;
+    readonly init: string;
+    readonly secureboot: boolean;
+  };
+  readonly slots: Readonly<Partial<Record<SlotName, SlotState>>>;
+  readonly boot_report?: BootReportState;
+}
+
+const absent: PartitionState = {
+  ...{ mounted: false, name: '', label: '', filesystemlabel: '', mount_point: '', size_bytes: 0 },
+  ...{ type: '', read_only: false, found: false, uuid: '' },
+};
+
+/** Where a partition is expected; binds of directories in it count for less. */
+const homes: Readonly<Record<string, readonly string[]>> = {
+  [labels.oem]: [paths.oem],
+  [labels.persistent]: [paths.persistent],
+  [labels.state]: [paths.cosState],
+  [labels.recovery]: [paths.cosState, '/run/cos/recovery'],
+};
+
+function partitionState(disks: readonly Disk[], mounts: readonly Mount[], label: string): PartitionState {
+  const all = disks.flatMap((disk): Partition[] => [...disk.partitions]);
+  const partition = all.find((one) => one.label === label);
+  if (!partition) return absent;
+  const home = homes[label]?.find((target) => partition.mountPoints.includes(target));
+  const target = home ?? partition.mountPoints[0] ?? '';
+  const mount = mounts.findLast((one) => one.target === target);
+  return {
+    mounted: target !== '',
+    name: partition.path,
+    label: partition.partitionName,
+    filesystemlabel: partition.label,
+    mount_point: target,
+    size_bytes: partition.size,
+    type: partition.filesystem,
+    read_only: mount?.options.includes('ro') ?? false,
+    found: true,
+    uuid: partition.partitionUuid === '' ? '' : `/dev/disk/by-partuuid/${partition.partitionUuid}`,
+  };
+}
+
+/** Reads `NAME=value` lines as os-release(5) has them. */
+function readRelease(host: Host, path: string): Readonly<Record<string, string>> {
+  const entries: Record<string, string> = {};
+  for (const line of (host.files.readTextIfAny(path) ?? '').split('\n')) {
+    const match = /^\s*([A-Za-z_][A-Za-z0-9_]*)=(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|(.*?))\s*$/.exec(line);
+    if (!match?.[1]) continue;
+    entries[match[1]] = match[2]?.replace(/\\(.)/g, '$1') ?? match[3] ?? match[4] ?? '';
+  }
+  return entries;
+}
+
+function nodeUuid(host: Host): string {
+  if (process.env.UUID) return process.env.UUID;
+  const read = (path: string) => (host.files.readTextIfAny(path) ?? '').trim();
+  return `${read('/etc/machine-id')}-${read('/proc/sys/kernel/hostname')}`;
+}
+
+function initOf(host: Host): string {
+  if (host.files.exists('/run/systemd/system')) return 'systemd';
+  return host.files.exists('/run/openrc') ? 'openrc' : 'sysvinit';
+}
+
+const secureBootVariable = '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
+
+function secureBoot(host: Host): boolean {
+  // Four bytes of attributes come before the value (kernel documentation, filesystems/efivarfs).
+  return host.files.exists(secureBootVariable) && host.files.readBytes(secureBootVariable)[4] === 1;
+}
+
+function slotState(host: Host, mountPoint: string, slot: SlotName): SlotState | undefined {
+  const text = host.files.readTextIfAny(`${mountPoint}${slotDirectory(slot)}/${slotFiles.manifest}`);
+  if (text === undefined) return undefined;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    parsed = undefined;
+  }
+  const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
+  const manifest = imageManifestSchema.safeParse(parsed);
+  // A damaged slot is shown as one and does not hide the rest of the state.
+  if (!manifest.success) return { name: 'unreadable', version: 'unreadable', kernel: '', digest, root: '' };
+  const { name, version, kernel, files } = manifest.data;
+  return { name, version, kernel, digest, root: files[slotFiles.root]?.digest ?? '' };
+}
+
+function slotStates(host: Host, state: PartitionState, recovery: PartitionState): NodeState['slots'] {
+  const places: readonly (readonly [SlotName, string])[] = [
+    ['active', state.mount_point],
+    ['passive', state.mount_point],
+    ['recovery', recovery.mount_point],
+    ['live', paths.live],
+  ];
+  const slots: Partial<Record<SlotName, SlotState>> = {};
+  for (const [slot, mountPoint] of places) {
+    const found = mountPoint === '' ? undefined : slotState(host, mountPoint, slot);
+    if (found) slots[slot] = found;
+  }
+  return slots;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function bootReport(host: Host): BootReportState | undefined {
+  const text = host.files.readTextIfAny(paths.bootReport);
+  if (text === undefined) return undefined;
+  let report: unknown;
+  try {
+    report = JSON.parse(text);
+  } catch {
+    report = undefined;
+  }
+  if (!isRecord(report)) return { outcome: 'unreadable', failed: [] };
+  const steps = Array.isArray(report.steps) ? report.steps : [];
+  return {
+    outcome: String(report.outcome ?? 'unknown'),
+    failed: steps.filter(
+      (step) => isRecord(step) && (step.status === 'failed' || step.status === 'degraded'),
+    ),
+  };
+}
+
+/** Reads the state of the node that this runs on. Whatever is missing there is empty here. */
+export async function readState(host: Host): Promise<NodeState> {
+  const disks = await host.disks();
+  const mounts = host.mounts();
+  const cmdline = host.files.readTextIfAny('/proc/cmdline') ?? '';
+  const os = readRelease(host, paths.osRelease);
+  const kairos = readRelease(host, paths.kairosRelease);
+  const release = (key: string) => kairos[`KAIROS_${key}`] ?? kairos[key] ?? os[`KAIROS_${key}`] ?? '';
+  const kernel = (name: string) => (host.files.readTextIfAny(`/proc/sys/kernel/${name}`) ?? '').trim();
+  const state = partitionState(disks, mounts, labels.state);
+  const recovery = partitionState(disks, mounts, labels.recovery);
+  const report = bootReport(host);
+  return {
+    uuid: nodeUuid(host),
+    persistent: partitionState(disks, mounts, labels.persistent),
+    recovery,
+    oem: partitionState(disks, mounts, labels.oem),
+    state,
+    encrypted_partitions: disks
+      .flatMap(({ partitions }) => partitions)
+      .filter(({ filesystem }) => filesystem === 'crypto_LUKS')
+      .map(({ label, partitionName }) => label || partitionName),
+    boot: bootStateNames[bootStateOf(cmdline)],
+    in_ram: cmdlineWords(cmdline).some((word) => /^kairos\.ram([.=]|$)/.test(word)),
+    system: {
+      os: { name: os.PRETTY_NAME ?? '', vendor: os.ID ?? '', version: os.VERSION_ID ?? '' },
+      kernel: { release: kernel('osrelease'), version: kernel('version') },
+    },
+    kairos: {
+      flavor: release('FLAVOR'),
+      version: release('VERSION'),
+      init: initOf(host),
+      secureboot: secureBoot(host),
+    },
+    slots: slotStates(host, state, recovery),
+    ...(report === undefined ? {} : { boot_report: report }),
+  };
+}

@@ -1,0 +1,100 @@
+import { buildCommand } from '@stricli/core';
+import { type Context, routeMap } from '../application.ts';
+import { jsonFlag, text } from './flags.ts';
+
+const strictFlag = {
+  kind: 'boolean',
+  brief: 'Unknown keys are errors',
+  default: false,
+  withNegated: false,
+} as const;
+const one = (brief: string, placeholder: string) =>
+  ({ kind: 'tuple', parameters: [{ brief, placeholder, parse: text }] }) as const;
+
+interface Flags {
+  readonly json: boolean;
+  readonly strict: boolean;
+}
+
+export const validateCommand = buildCommand<Flags, [string], Context>({
+  docs: { brief: 'Check a cloud-config: a file, a URL, a directory, or - for standard input' },
+  parameters: {
+    flags: { json: jsonFlag, strict: strictFlag },
+    positional: one('File, URL, directory or -', 'source'),
+  },
+  async func(flags, source) {
+    const { validateVerb } = await import('../config-verbs.ts');
+    this.process.exitCode = await validateVerb(source, flags);
+  },
+});
+
+const show = buildCommand<Flags, [], Context>({
+  docs: { brief: 'Print the merged configuration of this node with its sources' },
+  parameters: { flags: { json: jsonFlag, strict: strictFlag } },
+  async func(flags) {
+    const { showVerb } = await import('../config-verbs.ts');
+    this.process.exitCode = await showVerb(flags);
+  },
+});
+
+const get = buildCommand<{ readonly json: boolean }, [string], Context>({
+  docs: { brief: 'Print one value of the configuration, such as install.device' },
+  parameters: { flags: { json: jsonFlag }, positional: one('Path of the value', 'query') },
+  async func(_flags, query) {
+    const { getVerb } = await import('../config-verbs.ts');
+    this.process.stdout.write(await getVerb(query));
+  },
+});
+
+const explain = buildCommand<{ readonly json: boolean }, [string], Context>({
+  docs: { brief: 'Say which file set a key and what that took over' },
+  parameters: { flags: { json: jsonFlag }, positional: one('Key, such as install.device', 'key') },
+  async func({ json }, key) {
+    const { explainVerb } = await import('../config-verbs.ts');
+    this.process.stdout.write(await explainVerb(key, json));
+  },
+});
+
+const diff = buildCommand<{ readonly json: boolean }, [string, string], Context>({
+  docs: { brief: 'Compare two cloud-configs by their values' },
+  parameters: {
+    flags: { json: jsonFlag },
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        { brief: 'File, URL, directory or -', placeholder: 'before', parse: text },
+        { brief: 'File, URL, directory or -', placeholder: 'after', parse: text },
+      ],
+    },
+  },
+  async func({ json }, before, after) {
+    const { diffVerb } = await import('../config-verbs.ts');
+    this.process.exitCode = await diffVerb(before, after, json);
+  },
+});
+
+export const configRoutes = routeMap({
+  routes: { show, get, explain, diff },
+  defaultCommand: 'show',
+  aliases: { g: 'get' },
+  docs: { brief: 'The cloud-config of the node' },
+});
+
+export const printSchemaCommand = buildCommand<{ readonly version?: string }, [], Context>({
+  docs: { brief: 'Print the JSON Schema of cloud-config, for editors' },
+  parameters: {
+    flags: {
+      version: {
+        kind: 'parsed',
+        parse: text,
+        brief: 'Version in its identifier',
+        placeholder: 'version',
+        optional: true,
+      },
+    },
+  },
+  async func({ version }) {
+    const { schemaVerb } = await import('../config-verbs.ts');
+    this.process.stdout.write(schemaVerb(version));
+  },
+});

@@ -1,0 +1,84 @@
+import { buildCommand } from '@stricli/core';
+import type { Context } from '../application.ts';
+import { dryRunFlag, jsonFlag, text } from './flags.ts';
+
+interface InstallFlags {
+  readonly source?: string;
+  readonly device?: string;
+  readonly reboot?: boolean;
+  readonly poweroff?: boolean;
+  readonly force: boolean;
+  readonly strict: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+  readonly useDefaultDirs: boolean;
+}
+
+const flags = {
+  source: {
+    kind: 'parsed',
+    parse: text,
+    brief: 'Image to install: oci:, dir:, ocifile:; default: the one of the live medium',
+    placeholder: 'image',
+    optional: true,
+  },
+  device: {
+    kind: 'parsed',
+    parse: text,
+    brief: 'Disk to install to, or auto; overrides the configuration',
+    placeholder: 'disk',
+    optional: true,
+  },
+  reboot: { kind: 'boolean', brief: 'Restart afterwards', optional: true, withNegated: false },
+  poweroff: { kind: 'boolean', brief: 'Power off afterwards', optional: true, withNegated: false },
+  force: {
+    kind: 'boolean',
+    brief: "Overwrite a disk that holds someone else's data",
+    default: false,
+    withNegated: false,
+  },
+  strict: { kind: 'boolean', brief: 'Unknown keys are errors', default: false, withNegated: false },
+  dryRun: dryRunFlag,
+  json: jsonFlag,
+  useDefaultDirs: {
+    kind: 'boolean',
+    brief: 'Read the cloud-configs of the system too',
+    default: false,
+    withNegated: false,
+  },
+} as const;
+
+async function carryOut(
+  context: Context,
+  given: InstallFlags,
+  more: { readonly unattended: boolean; readonly configFile?: string },
+): Promise<void> {
+  const { runInstallation } = await import('../installation.ts');
+  const { json, useDefaultDirs, ...options } = given;
+  const output = await runInstallation({ ...options, useDefaultDirectories: useDefaultDirs, ...more }, json);
+  context.process.stdout.write(output);
+}
+
+export const installCommand = buildCommand<InstallFlags, [], Context>({
+  docs: {
+    brief: 'Install without asking, as the cloud-configs of the live medium say (install.auto: true)',
+  },
+  parameters: { flags },
+  async func(given) {
+    await carryOut(this, given, { unattended: true });
+  },
+});
+
+export const manualInstallCommand = buildCommand<InstallFlags, [string], Context>({
+  docs: { brief: 'Install as one cloud-config file says' },
+  parameters: {
+    flags,
+    positional: {
+      kind: 'tuple',
+      parameters: [{ brief: 'Cloud-config file', placeholder: 'config', parse: text }],
+    },
+  },
+  async func(given, configFile) {
+    await carryOut(this, given, { unattended: false, configFile });
+  },
+});

@@ -1,0 +1,17 @@
+import { writeSync } from 'node:fs';
+import { basename } from 'node:path';
+import { version } from '@kairos/facts/version';
+import { programOf } from './programs.ts';
+
+const name = basename(process.argv0);
+const given = process.argv.slice(2);
+const { program, args } = programOf(name, given);
+
+// The commonest question is answered before anything else is loaded.
+if (args.length === 1 && (args[0] === '--version' || args[0] === '-v' || args[0] === 'version')) {
+  // A plain write: setting up process.stdout costs more than all the rest of the start.
+  writeSync(1, `${program ?? 'kairos'} ${version}\n`);
+} else {
+  const { run } = await import('./run.ts');
+  process.exitCode = await run(program, args);
+}

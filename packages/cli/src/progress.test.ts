@@ -1,0 +1,24 @@
+import { expect, test } from 'bun:test';
+import { ProgressLine } from './progress.ts';
+
+function capture(isTTY: boolean) {
+  let text = '';
+  const line = new ProgressLine({ isTTY, columns: 40, write: (part: string) => (text += part) });
+  return { line, text: () => text.replace(/\d+\.\d s/g, 'T s') };
+}
+
+test('plain lines: one for each step, however often it is told', () => {
+  const { line, text } = capture(false);
+  line.report({ step: 'copy', message: 'Copying', done: 1, total: 4 });
+  line.report({ step: 'copy', message: 'Copying', done: 2, total: 4 });
+  line.report({ step: 'sync', message: 'Syncing' });
+  line.end();
+  expect(text().replaceAll(/ +T/g, 'T')).toBe('T s  Copying\nT s  Syncing\n');
+});
+
+test('a terminal gets one line with a share', () => {
+  const { line, text } = capture(true);
+  line.report({ step: 'copy', message: 'Copying', done: 1, total: 4 });
+  line.end();
+  expect(text().replaceAll(/ +T/g, 'T')).toBe('\rT s  Copying 25%\n');
+});

@@ -1,0 +1,169 @@
+import { KairosError, type Position, reasonOf } from '@kairos/facts/errors';
+import { MiB } from '@kairos/facts/size';
+import { type Document, headerOf, parseDocument } from './document.ts';
+import { merge } from './merge.ts';
+import type { Problem } from './problem.ts';
+import { type Tree, treeOfDocument } from './tree.ts';
+
+/** Where cloud-configs are, in the order in which they are merged: later wins. */
+export const configDirectories = [
+  '/run/initramfs/live',
+  '/etc/kairos',
+  '/usr/local/cloud-config',
+  '/oem',
+] as const;
+
+/** A larger file is not a configuration that a person wrote. */
+export const maximumFileSize = MiB;
+
+/** As much of a file system as collecting needs. */
+export interface ConfigFiles {
+  /** Names in a directory, sorted; empty where there is none. */
+  list(path: string): readonly string[];
+  status(path: string): { readonly kind: string; readonly size: number } | undefined;
+  readText(path: string): string;
+}
+
+export interface CollectedDocuments {
+  readonly documents: readonly Document[];
+  readonly problems: readonly Problem[];
+}
+
+const start = (file: string): Position => ({ file, line: 1, column: 1 });
+
+/** The YAML files below a directory, in order of their paths. */
+function filesBelow(files: ConfigFiles, directory: string, depth = 0): string[] {
+  // A link to a parent would never end.
+  if (depth > 16) return [];
+  return files.list(directory).flatMap((name) => {
+    const path = `${directory.replace(/\/$/, '')}/${name}`;
+    const status = files.status(path);
+    if (status?.kind === 'directory') return filesBelow(files, path, depth + 1);
+    return (status?.kind === 'file' || status?.kind === 'symlink') && /\.ya?ml$/.test(name) ? [path] : [];
+  });
+}
+
+/**
+ * Parses one file's text as a cloud-config. What is wrong is reported and gives no document: one bad file never
+ * blocks the others.
+ */
+export function readDocument(
+  text: string,
+  file: string,
+  options: { readonly headerNeeded?: boolean } = {},
+): CollectedDocuments {
+  const report = (
+    severity: Problem['severity'],
+    code: string,
+    message: string,
+    hint?: string,
+    position = start(file),
+  ) => ({
+    documents: [],
+    problems: [{ severity, code, message, position, ...(hint === undefined ? {} : { hint }) }],
+  });
+  if (text.length > maximumFileSize) {
+    return report(
+      'error',
+      'FILE_TOO_LARGE',
+      `the file has ${text.length} bytes, at most ${maximumFileSize} are read`,
+    );
+  }
+  if (text.includes('\0'))
+    return report('error', 'NOT_TEXT', 'the file holds NUL characters: it is not a text');
+  if ((options.headerNeeded ?? true) && headerOf(text) === undefined) {
+    return report(
+      'warning',
+      'HEADER_MISSING',
+      'the file is not a cloud-config: none of its first lines is #cloud-config',
+      'Make #cloud-config the first line',
+    );
+  }
+  let document: Document;
+  try {
+    document = parseDocument(text, file);
+  } catch (error) {
+    if (!(error instanceof KairosError) || error.position === undefined) {
+      return report('error', 'YAML_INVALID', reasonOf(error));
+    }
+    const prefix = `${file}:${error.position.line}:${error.position.column}: `;
+    return report('error', error.code, error.message.replace(prefix, ''), error.hint, error.position);
+  }
+  if (document.value !== null && (typeof document.value !== 'object' || Array.isArray(document.value))) {
+    return report(
+      'error',
+      'NOT_A_MAP',
+      `a cloud-config is a map of keys, this is a ${Array.isArray(document.value) ? 'list' : 'scalar'}`,
+    );
+  }
+  return { documents: [document], problems: [] };
+}
+
+/** Reads the cloud-configs of directories, each recursively and in order of names. */
+export function collectDocuments(files: ConfigFiles, directories: readonly string[]): CollectedDocuments {
+  const documents: Document[] = [];
+  const problems: Problem[] = [];
+  for (const path of directories.flatMap((directory) => filesBelow(files, directory))) {
+    const size = files.status(path)?.size ?? 0;
+    let read: CollectedDocuments;
+    if (size > maximumFileSize) {
+      read = {
+        documents: [],
+        problems: [
+          {
+            severity: 'warning',
+            code: 'FILE_TOO_LARGE',
+            message: `the file has ${size} bytes, at most ${maximumFileSize} are read`,
+            position: start(path),
+          },
+        ],
+      };
+    } else {
+      try {
+        read = readDocument(files.readText(path), path);
+      } catch (error) {
+        read = {
+          documents: [],
+          problems: [
+            {
+              severity: 'error',
+              code: 'FILE_UNREADABLE',
+              message: `the file cannot be read: ${reasonOf(error)}`,
+              position: start(path),
+            },
+          ],
+        };
+      }
+    }
+    documents.push(...read.documents);
+    problems.push(...read.problems);
+  }
+  return { documents, problems };
+}
+
+export interface MergedConfig {
+  readonly tree: Tree;
+  readonly sources: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+/** Merges documents in order, later ones winning. No documents give an empty map. */
+export function mergeDocuments(documents: readonly Document[]): MergedConfig {
+  const problems: Problem[] = [];
+  let tree: Tree = { kind: 'map', entries: new Map(), at: start(documents[0]?.file ?? ''), replaced: [] };
+  for (const document of documents) {
+    if (document.value === null) continue;
+    try {
+      tree = merge(tree, treeOfDocument(document), problems);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      problems.push({
+        severity: 'error',
+        code: 'TOO_DEEP',
+        message: `the document is ${error.message}`,
+        position: start(document.file),
+      });
+    }
+  }
+  return { tree, sources: documents.map(({ file }) => file), problems };
+}

@@ -1,0 +1,75 @@
+import type { Position } from '@kairos/facts/errors';
+
+/** Something wrong in a document. All of them are collected; the first does not hide the rest. */
+export interface Problem {
+  readonly severity: 'error' | 'warning';
+  /** Stable, upper snake case. */
+  readonly code: string;
+  /** What is wrong: what was found and what was expected. No final period. */
+  readonly message: string;
+  readonly position: Position;
+  /** Characters that the caret line underlines. Default 1. */
+  readonly length?: number;
+  /** What to write instead. */
+  readonly hint?: string;
+  /** Other places that belong to it, such as the value that this one contradicts. */
+  readonly related?: readonly { readonly position: Position; readonly message: string }[];
+}
+
+/** Whether any of the problems is an error. */
+export function hasErrors(problems: readonly Problem[]): boolean {
+  return problems.some(({ severity }) => severity === 'error');
+}
+
+/** Sorts by file, line and column, so that the same input always gives the same report. */
+export function sortProblems(problems: readonly Problem[]): Problem[] {
+  return problems.toSorted(
+    (a, b) =>
+      (a.position.file < b.position.file ? -1 : a.position.file > b.position.file ? 1 : 0) ||
+      a.position.line - b.position.line ||
+      a.position.column - b.position.column,
+  );
+}
+
+/** Keys whose values are not shown to people: passwords, tokens, private keys. */
+const secretKey = /passw|passphrase|token|secret|private[_-]?key|credential/i;
+
+/** Long lines are cut around the place that is shown. */
+const shownWidth = 100;
+
+/** The line without what it keeps secret. Only the value is hidden: the key tells where the mistake is. */
+export function withoutSecrets(line: string): string {
+  const match = /^(\s*(?:-\s+)?["']?([\w.-]+)["']?\s*:\s*)(\S.*)$/.exec(line);
+  const [, head, key, value] = match ?? [];
+  if (head !== undefined && key !== undefined && value !== undefined && secretKey.test(key))
+    return `${head}********`;
+  return line.replace(/\b(passw\w*|token|secret)=\S+/gi, '$1=********');
+}
+
+/**
+ * A problem as a good compiler shows it: place, message, the line with a caret, the hint, related places.
+ * `sourceOf` gives a file's text where it is still known.
+ */
+export function formatProblem(problem: Problem, sourceOf: (file: string) => string | undefined): string {
+  const { position, severity, message } = problem;
+  const lines = [`${position.file}:${position.line}:${position.column}: ${severity}: ${message}`];
+  const raw = sourceOf(position.file)?.split('\n')[position.line - 1];
+  if (raw !== undefined) {
+    const shown = withoutSecrets(raw.replaceAll('\t', ' ').replaceAll(/[\u0000-\u001f\u007f]/g, '\uFFFD'));
+    const column = Math.min(position.column, shown.length + 1);
+    const start = column > shownWidth ? column - shownWidth / 2 : 0;
+    const text = shown.slice(start, start + shownWidth);
+    const gutter = String(position.line).padStart(5);
+    const length = Math.max(1, Math.min(problem.length ?? 1, text.length - (column - 1 - start)));
+    lines.push(
+      `${gutter} | ${text}`,
+      `${' '.repeat(5)} | ${' '.repeat(column - 1 - start)}${'^'.repeat(length)}`,
+    );
+  }
+  if (problem.hint) lines.push(`      = hint: ${problem.hint}`);
+  for (const related of problem.related ?? []) {
+    const { file, line, column } = related.position;
+    lines.push(`      = ${file}:${line}:${column}: ${related.message}`);
+  }
+  return lines.join('\n');
+}

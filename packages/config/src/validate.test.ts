@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'bun:test';
+import { parseDocument } from './document.ts';
+import { jsonSchema } from './json-schema.ts';
+import { treeOfDocument } from './tree.ts';
+import { validate } from './validate.ts';
+
+function problemsOf(text: string, strict = false) {
+  return validate(treeOfDocument(parseDocument(text, 'f.yaml')), { strict });
+}
+const shortly = (text: string, strict = false) =>
+  problemsOf(text, strict).map(({ severity, code, position, hint }) => [
+    severity,
+    code,
+    `${position.line}:${position.column}`,
+    hint,
+  ]);
+
+describe('valid as the field writes it', () => {
+  test.each([
+    ['keys without values', 'users:\n  - name: kairos\n    ssh_authorized_keys:\n    # - github:someone\n'],
+    ['stages only', 'stages:\n  initramfs:\n    - name: x\n      commands: [echo]\n'],
+    [
+      'octal permissions',
+      'stages:\n  boot:\n    - files:\n        - path: /a\n          permissions: 0600\n',
+    ],
+    ['a block of a bundle', 'metallb:\n  version: 0.13.7\n'],
+    [
+      'numbers where texts are meant',
+      'stages:\n  boot:\n    - environment:\n        A: 1\n      sysctl:\n        a.b: 1\n',
+    ],
+    ['a script for a device', 'install:\n  device: script:///run/find-disk\n'],
+    [
+      'root cloud-init keys',
+      'runcmd: [echo]\nwrite_files:\n  - path: /a\n    encoding: b64\n    content: YQ==\n',
+    ],
+  ])('%s', (_, text) => {
+    expect(problemsOf(text)).toEqual([]);
+  });
+});
+
+describe('wrong, at the right place', () => {
+  test.each([
+    ['install:\n  auto: "yes"\n', ['error', 'VALUE_INVALID', '2:9', undefined]],
+    ['install:\n  devise: auto\n', ['warning', 'KEY_UNKNOWN', '2:3', 'did you mean device?']],
+    ['install:\n  device: sda\n', ['error', 'VALUE_INVALID', '2:11', undefined]],
+    ['install:\n  no_format: true\n', ['warning', 'KEY_MISSPELT', '2:3', 'write no-format']],
+    ['stages:\n  boot:\n    - commands: echo\n', ['error', 'VALUE_INVALID', '3:17', undefined]],
+    ['users:\n  - name: "007"\n', ['error', 'VALUE_INVALID', '2:11', undefined]],
+    [
+      'install:\n  reboot: true\n  poweroff: true\n',
+      ['error', 'REBOOT_AND_POWEROFF', '3:13', 'Keep one of them'],
+    ],
+    [
+      'install:\n  ssh_hardening: true\nusers:\n  - name: a\n',
+      [
+        'error',
+        'SSH_HARDENING_WITHOUT_KEY',
+        '2:18',
+        'Give a user ssh_authorized_keys, or leave ssh_hardening away',
+      ],
+    ],
+    [
+      'p2p:\n  auto:\n    enable: true\n',
+      ['error', 'P2P_TOKEN_MISSING', '2:3', 'Put in the token that the nodes of this network share'],
+    ],
+  ] as const)('%j', (text, expected) => {
+    expect(shortly(text)).toEqual([[...expected]]);
+  });
+
+  test('all problems at once', () => {
+    expect(
+      shortly('install:\n  auto: 1\n  device: x\nreset:\n  rebot: true\n').map(([, code]) => code),
+    ).toEqual(['VALUE_INVALID', 'VALUE_INVALID', 'KEY_UNKNOWN']);
+  });
+
+  test('strict makes unknown keys errors', () => {
+    expect(shortly('install:\n  devise: auto\n', true)[0]?.[0]).toBe('error');
+    expect(shortly('install:\n  no_format: true\n', true)[0]?.[0]).toBe('warning');
+  });
+
+  test('keys for hardening by a step count as keys', () => {
+    const text =
+      'install:\n  ssh_hardening: true\nstages:\n  boot:\n    - authorized_keys:\n        a: [github:a]\n';
+    expect(problemsOf(text)).toEqual([]);
+  });
+});
+
+test('the JSON Schema says the same', () => {
+  const schema = jsonSchema('1.2.3') as {
+    $id: string;
+    properties: Record<
+      string,
+      { anyOf?: { properties?: Record<string, unknown>; additionalProperties?: unknown }[] }
+    >;
+  };
+  expect(schema.$id).toBe('https://kairos.io/1.2.3/cloud-config.json');
+  const install = schema.properties.install?.anyOf?.[0];
+  expect(Object.keys(install?.properties ?? {})).toContain('no-format');
+  expect(install?.additionalProperties).toBe(false);
+  expect(JSON.stringify(schema)).not.toContain('undefined');
+});

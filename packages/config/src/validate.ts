@@ -1,0 +1,181 @@
+import type { Position } from '@kairos/facts/errors';
+import { didYouMean } from '@kairos/facts/suggest';
+import type { z } from 'zod';
+import type { Path } from './document.ts';
+import { knownKeysAt } from './known-keys.ts';
+import type { Problem } from './problem.ts';
+import { root } from './schema/root.ts';
+import { rightSpelling } from './spellings.ts';
+import { plainValue, subtree, type Tree } from './tree.ts';
+
+export interface ValidateOptions {
+  /** Unknown keys are errors instead of warnings. */
+  readonly strict?: boolean;
+  /** The schema to hold the value against. Default: the whole cloud-config. */
+  readonly schema?: z.ZodType;
+}
+
+const dotted = (path: readonly PropertyKey[]) => path.map(String).join('.');
+
+/** The place of the value at a path, or of the nearest parent that exists. */
+function placeOf(tree: Tree, path: Path): Position {
+  for (let length = path.length; length > 0; length--) {
+    const found = subtree(tree, path.slice(0, length));
+    if (found) return found.at;
+  }
+  return tree.at;
+}
+
+/** What was found, in a word or two, without telling secrets. */
+function kindOf(tree: Tree | undefined): string {
+  if (tree === undefined) return 'nothing';
+  if (tree.kind !== 'scalar') return `a ${tree.kind}`;
+  if (tree.value === null) return 'nothing';
+  return `a ${typeof tree.value}`;
+}
+
+/** The first issue of a union that says more than that none of its parts fits. */
+function message(issue: z.core.$ZodIssue, found: Tree | undefined): string {
+  if (issue.code === 'invalid_type') return `expected ${issue.expected}, found ${kindOf(found)}`;
+  if (issue.code === 'invalid_union') {
+    const parts = issue.errors.flat();
+    const told = parts.find(({ code }) => code === 'invalid_format');
+    if (told) return told.message;
+    const expected = [
+      ...new Set(parts.flatMap((part) => (part.code === 'invalid_type' ? [part.expected] : []))),
+    ];
+    return `expected ${expected.join(' or ') || 'another value'}, found ${kindOf(found)}`;
+  }
+  if (issue.code === 'invalid_value')
+    return `expected one of ${issue.values.filter((v) => v !== '').join(', ')}`;
+  return issue.message;
+}
+
+/**
+ * Holds a configuration against the schema and the rules that a schema cannot say. Gives everything that is wrong, with
+ * places; an empty list is a valid configuration.
+ */
+export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
+  const schema = options.schema ?? root;
+  const problems: Problem[] = [];
+  const result = schema.safeParse(plainValue(tree));
+  for (const issue of result.success ? [] : result.error.issues) {
+    const path = issue.path as Path;
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys)
+        problems.push(unknownKey(tree, schema, path, key, options.strict ?? false));
+      continue;
+    }
+    const found = subtree(tree, path);
+    problems.push({
+      severity: 'error',
+      code: 'VALUE_INVALID',
+      message: `${dotted(path) || 'the document'}: ${message(issue, found)}`,
+      position: placeOf(tree, path),
+      ...(found && found.replaced.length > 0
+        ? { related: found.replaced.map((position) => ({ position, message: 'this value was replaced' })) }
+        : {}),
+    });
+  }
+  if (options.schema === undefined) problems.push(...semanticProblems(tree));
+  return problems;
+}
+
+function unknownKey(tree: Tree, schema: z.ZodType, path: Path, key: string, strict: boolean): Problem {
+  const where = dotted(path);
+  const right = rightSpelling(where, key);
+  const near = right ?? didYouMean(key, knownKeysAt(schema, path) ?? []);
+  return {
+    severity: strict && right === undefined ? 'error' : 'warning',
+    code: right === undefined ? 'KEY_UNKNOWN' : 'KEY_MISSPELT',
+    message:
+      right === undefined
+        ? `unknown key ${key}${where ? ` in ${where}` : ''}`
+        : `${key} is spelt ${right}${where ? ` in ${where}` : ''}`,
+    position: keyPlace(tree, [...path, key]),
+    length: key.length,
+    ...(near === undefined ? {} : { hint: right === undefined ? `did you mean ${near}?` : `write ${near}` }),
+  };
+}
+
+/** Where a key stands: on the line of its value where they share one, else just before it. */
+function keyPlace(tree: Tree, path: Path): Position {
+  const found = subtree(tree, path);
+  return found?.key ?? placeOf(tree, path);
+}
+
+/** Whether a plain value at a path is exactly `true`. */
+const isTrue = (tree: Tree, ...path: string[]) => {
+  const found = subtree(tree, path);
+  return found?.kind === 'scalar' && found.value === true;
+};
+
+function semanticProblems(tree: Tree): Problem[] {
+  const problems: Problem[] = [];
+  const report = (code: string, path: Path, text: string, hint: string, related: Problem['related'] = []) => {
+    problems.push({ severity: 'error', code, message: text, position: placeOf(tree, path), hint, related });
+  };
+  for (const operation of ['install', 'upgrade', 'reset']) {
+    if (isTrue(tree, operation, 'reboot') && isTrue(tree, operation, 'poweroff')) {
+      report(
+        'REBOOT_AND_POWEROFF',
+        [operation, 'poweroff'],
+        `${operation}.reboot and ${operation}.poweroff are both true`,
+        'Keep one of them',
+        [{ position: placeOf(tree, [operation, 'reboot']), message: 'reboot is true here' }],
+      );
+    }
+  }
+  if (isTrue(tree, 'install', 'ssh_hardening') && !anyUserHasKey(tree)) {
+    report(
+      'SSH_HARDENING_WITHOUT_KEY',
+      ['install', 'ssh_hardening'],
+      'install.ssh_hardening allows keys only, and no user has one',
+      'Give a user ssh_authorized_keys, or leave ssh_hardening away',
+    );
+  }
+  const token = subtree(tree, ['p2p', 'network_token']);
+  const hasToken = token?.kind === 'scalar' && typeof token.value === 'string' && token.value !== '';
+  if (isTrue(tree, 'p2p', 'auto', 'enable') && !hasToken) {
+    report(
+      'P2P_TOKEN_MISSING',
+      ['p2p', 'network_token'],
+      'p2p.auto.enable needs p2p.network_token, which is empty',
+      'Put in the token that the nodes of this network share',
+    );
+  }
+  if (isTrue(tree, 'p2p', 'auto', 'ha', 'enable') && !isTrue(tree, 'p2p', 'auto', 'enable')) {
+    report(
+      'P2P_HA_WITHOUT_AUTO',
+      ['p2p', 'auto', 'ha', 'enable'],
+      'p2p.auto.ha.enable needs p2p.auto.enable',
+      'Set p2p.auto.enable: true or leave ha away',
+    );
+  }
+  return problems;
+}
+
+function anyUserHasKey(tree: Tree): boolean {
+  const nonEmpty = (found: Tree | undefined) => found?.kind === 'list' && found.items.length > 0;
+  if (nonEmpty(subtree(tree, ['ssh_authorized_keys']))) return true;
+  const users = subtree(tree, ['users']);
+  if (users?.kind === 'list' && users.items.some((user) => nonEmpty(subtree(user, ['ssh_authorized_keys']))))
+    return true;
+  const stages = subtree(tree, ['stages']);
+  if (stages?.kind !== 'map') return false;
+  return [...stages.entries.values()].some(
+    (steps) =>
+      steps.kind === 'list' &&
+      steps.items.some((step) => {
+        const stepUsers = subtree(step, ['users']);
+        const keys = subtree(step, ['authorized_keys']);
+        return (
+          (stepUsers?.kind === 'map' &&
+            [...stepUsers.entries.values()].some((user) =>
+              nonEmpty(subtree(user, ['ssh_authorized_keys'])),
+            )) ||
+          (keys?.kind === 'map' && [...keys.entries.values()].some(nonEmpty))
+        );
+      }),
+  );
+}

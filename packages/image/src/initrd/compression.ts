@@ -1,0 +1,93 @@
+import { KairosError } from '@kairos/facts/errors';
+import type { Host } from '@kairos/host/host';
+
+/** Compressions of an initrd, best first. */
+export const compressions = ['zstd', 'xz', 'gzip'] as const;
+export type Compression = (typeof compressions)[number];
+
+/** The kernel's switch for unpacking each. */
+const switches: Readonly<Record<Compression, string>> = {
+  zstd: 'CONFIG_RD_ZSTD',
+  xz: 'CONFIG_RD_XZ',
+  gzip: 'CONFIG_RD_GZIP',
+};
+
+/**
+ * A compression that the kernel can unpack. Where its config is not known, gzip, which every distribution's can.
+ * @param config the text of the kernel's `.config`
+ * @throws KairosError `COMPRESSION_UNSUPPORTED`
+ */
+export function chooseCompression(config: string | undefined, wanted?: Compression): Compression {
+  if (config === undefined) return wanted ?? 'gzip';
+  const lines = new Set(config.split('\n'));
+  const supported = compressions.filter((each) => lines.has(`${switches[each]}=y`));
+  const chosen = wanted === undefined ? supported[0] : supported.find((each) => each === wanted);
+  if (chosen !== undefined) return chosen;
+  throw new KairosError(
+    'COMPRESSION_UNSUPPORTED',
+    `The kernel cannot unpack an initrd compressed with ${wanted ?? 'any of zstd, xz, gzip'}`,
+    {
+      hint:
+        supported.length > 0
+          ? `Use ${supported.join(' or ')}.`
+          : `The kernel needs one of ${compressions.map((each) => switches[each]).join(', ')}.`,
+      exit: 'unsuitableImage',
+    },
+  );
+}
+
+/** Compresses an archive; the same bytes give the same bytes. `work` is a directory for passing files to xz. */
+export async function compressArchive(
+  host: Host,
+  archive: Uint8Array,
+  compression: Compression,
+  work: string,
+): Promise<Uint8Array> {
+  if (compression === 'zstd') return Bun.zstdCompressSync(Uint8Array.from(archive), { level: 22 });
+  if (compression === 'gzip') return Bun.gzipSync(Uint8Array.from(archive), { level: 9 });
+  const file = `${work}/archive`;
+  host.files.write(file, archive);
+  // The kernel's decoder knows no other check.
+  await host.run(['xz', '--check=crc32', '-9', '--threads=1', '--force', host.files.real(file)]);
+  return host.files.readBytes(`${file}.xz`);
+}
+
+/**
+ * Decompresses files by the suffix of their names (`.xz`, `.zst`, `.gz`; others are given as they are), in the order
+ * asked for. All `.xz` files go through one process.
+ * @throws KairosError `TOOL_MISSING` or `TOOL_FAILED` for xz, `DECOMPRESSION_FAILED`
+ */
+export async function readDecompressed(
+  host: Host,
+  sources: readonly string[],
+  work: string,
+): Promise<Uint8Array[]> {
+  const { files } = host;
+  const xz = sources.flatMap((source, index) => (source.endsWith('.xz') ? [{ source, index }] : []));
+  if (xz.length > 0) {
+    files.makeDirectory(work);
+    // xz writes beside what it reads, and the root must stay as it is: links in a directory of our own.
+    for (const { source, index } of xz) files.symlink(files.real(source), `${work}/${index}.xz`);
+    await host.run([
+      'xz',
+      '--decompress',
+      '--keep',
+      '--force',
+      ...xz.map(({ index }) => files.real(`${work}/${index}.xz`)),
+    ]);
+  }
+  return sources.map((source, index) => {
+    if (source.endsWith('.xz')) return files.readBytes(`${work}/${index}`);
+    const bytes = files.readBytes(source);
+    try {
+      if (source.endsWith('.zst')) return Bun.zstdDecompressSync(Uint8Array.from(bytes));
+      if (source.endsWith('.gz')) return Bun.gunzipSync(Uint8Array.from(bytes));
+    } catch (cause) {
+      throw new KairosError('DECOMPRESSION_FAILED', `Cannot decompress ${source} (${bytes.length} bytes)`, {
+        cause,
+        exit: 'corruptSource',
+      });
+    }
+    return bytes;
+  });
+}

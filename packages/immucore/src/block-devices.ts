@@ -1,0 +1,140 @@
+import { KairosError, reasonOf } from '@kairos/facts/errors';
+import type { Host } from '@kairos/host/host';
+import type { Clock } from './execute-plan.ts';
+
+/** A block device and what blkid found on it. */
+export interface BlockDevice {
+  /** `/dev/vda3`. */
+  readonly path: string;
+  readonly label: string;
+  readonly uuid: string;
+  /** File system type. */
+  readonly type: string;
+  readonly partitionName: string;
+  readonly partitionUuid: string;
+}
+
+/** Reads what `blkid` prints without options; util-linux and busybox agree on this form. */
+export function parseBlkid(text: string): BlockDevice[] {
+  const devices: BlockDevice[] = [];
+  for (const line of text.split('\n')) {
+    const [, path, rest] = /^(\/dev\/[^:]+):\s*(.*)$/.exec(line) ?? [];
+    if (path === undefined || rest === undefined) continue;
+    const tags = new Map<string, string>();
+    for (const [, name = '', value = ''] of rest.matchAll(/([A-Z_]+)="((?:[^"\\]|\\.)*)"/g)) {
+      tags.set(name, value.replace(/\\(.)/g, '$1'));
+    }
+    devices.push({
+      path,
+      label: tags.get('LABEL') ?? '',
+      uuid: tags.get('UUID') ?? '',
+      type: tags.get('TYPE') ?? '',
+      partitionName: tags.get('PARTLABEL') ?? '',
+      partitionUuid: tags.get('PARTUUID') ?? '',
+    });
+  }
+  return devices;
+}
+
+/** Whether a device is what `LABEL=…`, `UUID=…`, `PARTLABEL=…`, `PARTUUID=…` or a path names. */
+export function matchesDevice(device: BlockDevice, source: string): boolean {
+  const [, tag, value = ''] = /^(LABEL|UUID|PARTLABEL|PARTUUID)=(.+)$/.exec(source) ?? [];
+  switch (tag) {
+    case 'LABEL':
+      return device.label === value;
+    case 'UUID':
+      return device.uuid.toLowerCase() === value.toLowerCase();
+    case 'PARTLABEL':
+      return device.partitionName === value;
+    case 'PARTUUID':
+      return device.partitionUuid.toLowerCase() === value.toLowerCase();
+    default:
+      return device.path === source;
+  }
+}
+
+export interface BlockDevices {
+  /**
+   * The device that `source` names, waiting for it up to `timeout` milliseconds. Of several with the same name the one
+   * on the disk that the system booted from wins, since a disk image may well be plugged in beside its copy.
+   * @throws KairosError `BLKID_FAILED`
+   */
+  find(
+    source: string,
+    timeout: number,
+  ): Promise<{ readonly device: BlockDevice; readonly others: readonly BlockDevice[] } | undefined>;
+  /** Device paths seen last, for messages. */
+  seen(): string[];
+}
+
+const sysBlock = '/sys/class/block';
+/** Milliseconds between two looks at the kernel's list of block devices. */
+const pollInterval = 50;
+
+/** The disk that a partition is on, by the kernel's device tree: `vda` for `vda3`. */
+export function diskOf(host: Host, name: string): string | undefined {
+  if (!host.files.exists(`${sysBlock}/${name}/partition`)) return name;
+  try {
+    return host.files.readLink(`${sysBlock}/${name}`).split('/').at(-2);
+  } catch {
+    // No link in /sys: the device is not a partition of anything we could compare with.
+    return undefined;
+  }
+}
+
+/**
+ * Finds devices without udev: one `blkid` for all, asked again only when the kernel's list of block devices has
+ * changed, and once more before giving up.
+ *
+ * @param bootedFrom mount point of the partition that holds the booted slot
+ */
+export function blockDevices(host: Host, clock: Clock, bootedFrom: string): BlockDevices {
+  let devices: BlockDevice[] | undefined;
+  let names = '';
+
+  const listNames = () => host.files.list(sysBlock).join(' ');
+
+  async function probe(): Promise<void> {
+    names = listNames();
+    try {
+      // Without its cache, which would be written below /run and be stale after a relabelling. Exit code 2: nothing found.
+      const { stdout } = await host.run(['blkid', '-c', '/dev/null'], { okCodes: [0, 2] });
+      // The blkid of busybox takes the options for names of devices and prints nothing.
+      const text = stdout.trim() === '' ? (await host.run(['blkid'], { okCodes: [0, 2] })).stdout : stdout;
+      devices = parseBlkid(text);
+    } catch (cause) {
+      throw new KairosError('BLKID_FAILED', `Cannot list block devices: ${reasonOf(cause)}`, { cause });
+    }
+  }
+
+  function pick(source: string) {
+    const [first, ...rest] = (devices ?? []).filter((device) => matchesDevice(device, source));
+    if (first === undefined) return undefined;
+    if (rest.length === 0) return { device: first, others: [] };
+    const slot = host.mounts().findLast((mount) => mount.target === bootedFrom)?.source;
+    const disk = slot?.startsWith('/dev/') ? diskOf(host, slot.slice('/dev/'.length)) : undefined;
+    const all = [first, ...rest];
+    const device = all.find((one) => diskOf(host, one.path.slice('/dev/'.length)) === disk) ?? first;
+    return { device, others: all.filter((one) => one !== device) };
+  }
+
+  return {
+    async find(source, timeout) {
+      const deadline = clock.now() + timeout;
+      if (devices === undefined || names !== listNames()) await probe();
+      for (;;) {
+        const found = pick(source);
+        if (found !== undefined) return found;
+        if (timeout <= 0) return undefined;
+        const left = deadline - clock.now();
+        if (left <= 0) {
+          await probe();
+          return pick(source);
+        }
+        await clock.sleep(Math.min(pollInterval, left));
+        if (names !== listNames()) await probe();
+      }
+    },
+    seen: () => (devices ?? []).map((device) => `${device.path}${device.label && ` (${device.label})`}`),
+  };
+}

@@ -1,0 +1,80 @@
+import { type Document, parseDocument } from '@kairos/config/document';
+import { formatSize, MiB } from '@kairos/facts/size';
+import type { Host } from '@kairos/host/host';
+import { problemOf, type StageProblem } from './problem.ts';
+import { type StageFile, stageFileOf } from './stage-file.ts';
+
+/** Where stages are looked for, in the order in which their steps run. */
+export const defaultStageDirectories = ['/system/oem', '/oem', '/usr/local/cloud-config'] as const;
+
+/** A larger file is not a configuration. */
+const maximumSize = 2 * MiB;
+/** Deeper folders are a loop or a mistake. */
+const maximumDepth = 16;
+
+export interface Collected {
+  readonly files: StageFile[];
+  readonly problems: StageProblem[];
+}
+
+function stagePaths(host: Host, directory: string, depth: number, found: string[]): void {
+  for (const name of host.files.list(directory)) {
+    const path = `${directory.replace(/\/$/, '')}/${name}`;
+    const kind = host.files.status(path)?.kind;
+    if (kind === 'directory') {
+      if (depth < maximumDepth) stagePaths(host, path, depth + 1, found);
+    } else if (/\.ya?ml$/.test(name)) {
+      found.push(path);
+    }
+  }
+}
+
+/** A parsed text as a stage file; a syntax error is a problem and gives no file. */
+export function collectDocument(text: string, file: string, directory = ''): Collected {
+  let document: Document;
+  try {
+    document = parseDocument(text, file);
+  } catch (error) {
+    return { files: [], problems: [problemOf(error, { position: { file, line: 1, column: 1 } })] };
+  }
+  const { file: stageFile, problems } = stageFileOf(document, directory);
+  return { files: [stageFile], problems: [...problems] };
+}
+
+/**
+ * Collects the stage files of directories, each with its folders, by name within a directory. One bad file is a
+ * problem and never keeps the others away; a directory that is not there has no files.
+ */
+export function collectStageFiles(host: Host, directories: readonly string[]): Collected {
+  const collected: Collected = { files: [], problems: [] };
+  for (const directory of new Set(directories.map((path) => path.replace(/(.)\/+$/, '$1')))) {
+    const paths: string[] = [];
+    if (host.files.status(directory)?.kind === 'file') paths.push(directory);
+    else stagePaths(host, directory, 0, paths);
+    for (const path of paths) {
+      try {
+        const text = readLimited(host, path);
+        const one = collectDocument(text, path, directory);
+        collected.files.push(...one.files);
+        collected.problems.push(...one.problems);
+      } catch (error) {
+        collected.problems.push(problemOf(error, { position: { file: path, line: 1, column: 1 } }));
+      }
+    }
+  }
+  return collected;
+}
+
+function readLimited(host: Host, path: string): string {
+  const size = host.files.status(path)?.size ?? 0;
+  if (size > maximumSize) {
+    throw new Error(`${path} has ${formatSize(size)}; a stage file has at most ${formatSize(maximumSize)}`);
+  }
+  const text = host.files.readText(path);
+  if (text.length > maximumSize) {
+    throw new Error(`${path} has more than ${formatSize(maximumSize)}, the most a stage file may have`);
+  }
+  const zero = text.indexOf('\0');
+  if (zero >= 0) throw new Error(`${path} is not a text: it holds a NUL byte at offset ${zero}`);
+  return text;
+}

@@ -1,0 +1,151 @@
+/**
+ * Runs every test: `npm test`. Lint, types and imports, unit tests, then tests that need root and tools, then virtual
+ * machines, two at a time. `npm test -- unit|machine|vm [words]` runs a part: files whose name holds one of the words.
+ * The last line is `N passed, N failed`.
+ */
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dir, '..');
+const reports = join(root, '.work/reports');
+
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+const count: Count = { passed: 0, failed: 0, skipped: 0 };
+const failures: string[] = [];
+const started = performance.now();
+
+function say(message: string): void {
+  const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(5);
+  console.log(`${seconds} s  ${message}`);
+}
+
+const children = new Set<Bun.Subprocess>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    for (const child of children) child.kill(signal);
+    process.exit(130);
+  });
+}
+
+async function run(command: readonly string[], env: Record<string, string> = {}) {
+  const child = Bun.spawn([...command], {
+    cwd: root,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    env: { ...process.env, ...env },
+  });
+  children.add(child);
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  children.delete(child);
+  return { output: (stdout + stderr).trim(), code };
+}
+
+/** One thing that passes or fails as a whole. */
+async function step(name: string, command: readonly string[]): Promise<void> {
+  const { output, code } = await run(command);
+  if (code === 0) count.passed++;
+  else {
+    count.failed++;
+    failures.push(name);
+    console.log(output.split('\n').slice(-60).join('\n'));
+  }
+  say(`${code === 0 ? 'ok  ' : 'FAIL'} ${name}`);
+}
+
+/** Runs test files and reads how many tests passed from the report that the runner writes. */
+async function testFiles(
+  name: string,
+  files: readonly string[],
+  extra: readonly string[] = [],
+): Promise<void> {
+  const report = join(reports, `${name.replaceAll(/[^\w]+/g, '-')}.xml`);
+  rmSync(report, { force: true });
+  const began = performance.now();
+  const { output, code } = await run([
+    process.execPath,
+    'test',
+    ...extra,
+    '--reporter=junit',
+    `--reporter-outfile=${report}`,
+    ...files,
+  ]);
+  let tests = 0;
+  let failed = 0;
+  let skipped = 0;
+  try {
+    const head = /<testsuites[^>]*>/.exec(readFileSync(report, 'utf8'))?.[0] ?? '';
+    const read = (attribute: string) => Number(new RegExp(`\\s${attribute}="(\\d+)"`).exec(head)?.[1] ?? 0);
+    tests = read('tests');
+    failed = read('failures');
+    skipped = read('skipped');
+  } catch {
+    // No report: the runner itself failed, which its exit code says below.
+  }
+  if (code !== 0 && failed === 0) failed = 1;
+  count.passed += Math.max(0, tests - failed - skipped);
+  count.failed += failed;
+  count.skipped += skipped;
+  if (failed > 0) {
+    failures.push(name);
+    console.log(output.split('\n').slice(-150).join('\n'));
+  }
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  say(
+    `${failed === 0 ? 'ok  ' : 'FAIL'} ${name}: ${tests - failed - skipped} passed, ${failed} failed, ${seconds} s`,
+  );
+}
+
+function filesIn(folder: string, words: readonly string[]): string[] {
+  return [...new Bun.Glob('*.test.ts').scanSync(join(root, folder))]
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .sort()
+    .map((file) => join(folder, file));
+}
+
+mkdirSync(reports, { recursive: true });
+const [part, ...words] = process.argv.slice(2);
+const wants = (name: string) => part === undefined || part === name;
+const bin = (name: string) => join(root, 'node_modules/.bin', name);
+
+if (wants('unit')) {
+  await Promise.all([
+    step('lint', [bin('biome'), 'check', '--error-on-warnings', '.']),
+    step('types', [bin('tsc'), '-p', root]),
+    step('imports', [process.execPath, join(root, 'scripts/check-imports.ts')]),
+  ]);
+  await testFiles('unit tests', ['packages']);
+}
+if (wants('machine') || wants('vm')) {
+  await step('executables', [process.execPath, join(root, 'scripts/build.ts')]);
+}
+if (wants('machine')) {
+  for (const file of filesIn('tests/machine', words))
+    await testFiles(file, [`./${file}`], ['--timeout=600000']);
+}
+if (wants('vm')) {
+  await step('images for the virtual machines', [process.execPath, join(root, 'tests/src/images.ts')]);
+  const files = filesIn('tests/vm', words);
+  // Two virtual machines at a time: booting one is mostly the work of one processor.
+  await Promise.all(
+    [0, 1].map(async () => {
+      for (let file = files.shift(); file !== undefined; file = files.shift()) {
+        await testFiles(file, [`./${file}`], ['--timeout=1200000']);
+      }
+    }),
+  );
+}
+if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`);
+say('done');
+console.log(
+  `${count.passed} passed, ${count.failed} failed${count.skipped > 0 ? `, ${count.skipped} skipped` : ''}`,
+);
+process.exit(count.failed === 0 && count.passed > 0 ? 0 : 1);

@@ -1,0 +1,234 @@
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Accelerator } from './accelerator.ts';
+import { SerialConsole } from './console.ts';
+
+export type DiskInterface = 'virtio' | 'sata' | 'nvme' | 'usb' | 'scsi' | 'sd';
+
+export interface MachineDisk {
+  readonly path: string;
+  readonly format?: 'raw' | 'qcow2';
+  /** Default virtio. */
+  readonly interface?: DiskInterface;
+  /** Writes are kept in memory and lost with the machine. */
+  readonly snapshot?: boolean;
+  readonly readOnly?: boolean;
+  /** Every write with its flushes goes to this file in the dm-log-writes format (`blklogwrites`). */
+  readonly writeLog?: string;
+}
+
+export interface MachineOptions {
+  /** For the console log and messages. */
+  readonly name: string;
+  readonly accelerator: Accelerator;
+  /** SeaBIOS or OVMF. Default `bios`. */
+  readonly firmware?: 'bios' | 'uefi';
+  readonly disks?: readonly MachineDisk[];
+  readonly cdrom?: string;
+  /** MiB. Default 2048. */
+  readonly memory?: number;
+  /** Boots this kernel at once, without firmware's boot order. */
+  readonly kernel?: { readonly path: string; readonly initrd?: string; readonly commandLine: string };
+  /** Forwards a free port on loopback to the guest's port 22. */
+  readonly ssh?: boolean;
+  /** The machine ends where a guest would reboot. Default: it reboots. */
+  readonly noReboot?: boolean;
+  /** Kept UEFI variables; made from OVMF's template on first use. */
+  readonly variables?: string;
+  readonly extraArguments?: readonly string[];
+}
+
+const firmwareCode = ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_CODE.fd'];
+const firmwareVariables = ['/usr/share/OVMF/OVMF_VARS_4M.fd', '/usr/share/OVMF/OVMF_VARS.fd'];
+
+function diskArguments(disk: MachineDisk, index: number): string[] {
+  const id = `disk${index}`;
+  const format = disk.format ?? 'raw';
+  const flags = `${disk.snapshot ? ',snapshot=on' : ''}${disk.readOnly ? ',readonly=on' : ''}`;
+  const drive = disk.writeLog
+    ? [
+        ...['-blockdev', `driver=file,node-name=${id}-file,filename=${disk.path}`],
+        ...['-blockdev', `driver=file,node-name=${id}-log,filename=${disk.writeLog}`],
+        '-blockdev',
+        `driver=blklogwrites,node-name=${id},file.driver=${format},file.file=${id}-file,log=${id}-log,log-sector-size=512`,
+      ]
+    : ['-drive', `if=none,id=${id},file=${disk.path},format=${format},cache=unsafe${flags}`];
+  const serial = `serial=kairos${index}`;
+  const device = {
+    virtio: ['-device', `virtio-blk-pci,drive=${id},${serial},bootindex=${index + 1}`],
+    sata: [
+      ...['-device', `ahci,id=ahci${index}`],
+      ...['-device', `ide-hd,bus=ahci${index}.0,drive=${id},bootindex=${index + 1}`],
+    ],
+    nvme: ['-device', `nvme,drive=${id},${serial},bootindex=${index + 1}`],
+    usb: [
+      ...['-device', `qemu-xhci,id=xhci${index}`],
+      ...['-device', `usb-storage,bus=xhci${index}.0,drive=${id},bootindex=${index + 1}`],
+    ],
+    scsi: [
+      ...['-device', `virtio-scsi-pci,id=scsi${index}`],
+      ...['-device', `scsi-hd,bus=scsi${index}.0,drive=${id},bootindex=${index + 1}`],
+    ],
+    sd: [...['-device', `sdhci-pci,id=sd${index}`], ...['-device', `sd-card,drive=${id}`]],
+  } as const;
+  return [...drive, ...device[disk.interface ?? 'virtio']];
+}
+
+/** A port on loopback that nothing listens on. */
+function freePort(): number {
+  const server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } });
+  const { port } = server;
+  server.stop(true);
+  return port;
+}
+
+/** A virtual machine. It ends with {@link Machine.stop}, which every test calls; `using` does it too. */
+export class Machine implements AsyncDisposable {
+  readonly console: SerialConsole;
+  readonly sshPort: number | undefined;
+  /** Resolves when the machine has ended, by itself or by us. */
+  readonly exited: Promise<number>;
+
+  private constructor(
+    readonly options: MachineOptions,
+    private readonly child: Bun.Subprocess<'pipe', 'pipe', 'pipe'>,
+    private readonly work: string,
+    readonly log: string,
+    sshPort: number | undefined,
+  ) {
+    this.sshPort = sshPort;
+    const serial = new SerialConsole((text) => {
+      child.stdin.write(text);
+      child.stdin.flush();
+    }, log);
+    this.console = serial;
+    const decoder = new TextDecoder();
+    const reading = (async () => {
+      for await (const chunk of child.stdout) serial.receive(decoder.decode(chunk, { stream: true }));
+    })();
+    let complaint = '';
+    const complaining = (async () => {
+      for await (const chunk of child.stderr) complaint += decoder.decode(chunk);
+    })();
+    this.exited = (async () => {
+      const code = await child.exited;
+      await Promise.all([reading, complaining]);
+      serial.close(`${options.name} ended with ${code}${complaint ? ` (${complaint.trim()})` : ''}`);
+      rmSync(work, { recursive: true, force: true });
+      return code;
+    })();
+  }
+
+  static start(options: MachineOptions): Machine {
+    const work = mkdtempSync(join(tmpdir(), 'qemu-'));
+    const logs = join(import.meta.dir, '../../.work/console');
+    mkdirSync(logs, { recursive: true });
+    const log = join(logs, `${options.name}.log`);
+    rmSync(log, { force: true });
+    const sshPort = options.ssh ? freePort() : undefined;
+    const firmware: string[] = [];
+    if (options.firmware === 'uefi') {
+      const code = firmwareCode.find((path) => existsSync(path));
+      const template = firmwareVariables.find((path) => existsSync(path));
+      if (!code || !template) throw new Error('OVMF is not installed');
+      const variables = options.variables ?? join(work, 'variables.fd');
+      if (!existsSync(variables)) copyFileSync(template, variables);
+      firmware.push('-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${code}`);
+      firmware.push('-drive', `if=pflash,format=raw,unit=1,file=${variables}`);
+    }
+    const command = [
+      'qemu-system-x86_64',
+      ...options.accelerator.arguments,
+      ...['-machine', 'q35', '-smp', '2', '-m', String(options.memory ?? 2048)],
+      ...['-display', 'none', '-serial', 'stdio', '-vga', 'none'],
+      ...['-qmp', `unix:${join(work, 'qmp')},server=on,wait=off`],
+      ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
+      ...['-device', 'virtio-net-pci,netdev=net,romfile=', '-netdev'],
+      `user,id=net,restrict=on${sshPort === undefined ? '' : `,hostfwd=tcp:127.0.0.1:${sshPort}-:22`}`,
+      ...firmware,
+      ...(options.cdrom === undefined
+        ? []
+        : [
+            ...['-drive', `if=none,id=cd,file=${options.cdrom},format=raw,readonly=on,media=cdrom`],
+            ...['-device', 'ide-cd,bus=ide.2,drive=cd,bootindex=50'],
+          ]),
+      ...(options.disks ?? []).flatMap(diskArguments),
+      ...(options.kernel === undefined
+        ? []
+        : [
+            ...['-kernel', options.kernel.path, '-append', options.kernel.commandLine],
+            ...(options.kernel.initrd === undefined ? [] : ['-initrd', options.kernel.initrd]),
+          ]),
+      ...(options.noReboot ? ['-no-reboot'] : []),
+      ...(options.extraArguments ?? []),
+    ];
+    const child = Bun.spawn(command, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
+    return new Machine(options, child, work, log, sshPort);
+  }
+
+  /** Sends one command to QEMU's monitor protocol and gives its answer. */
+  qmp(execute: string, parameters: Record<string, unknown> = {}): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(join(this.work, 'qmp'));
+      let text = '';
+      socket.on('error', reject);
+      socket.on('data', (data) => {
+        text += data.toString();
+        const lines = text.split('\n');
+        text = lines.pop() ?? '';
+        for (const line of lines) {
+          const message = JSON.parse(line);
+          if (message.QMP) {
+            socket.write(`${JSON.stringify({ execute: 'qmp_capabilities', id: 'hello' })}\n`);
+          } else if (message.id === 'hello') {
+            socket.write(`${JSON.stringify({ execute, arguments: parameters, id: 'call' })}\n`);
+          } else if (message.id === 'call') {
+            socket.end();
+            if (message.error) reject(new Error(`${execute}: ${message.error.desc}`));
+            else resolve(message.return);
+          }
+        }
+      });
+    });
+  }
+
+  /** Ends the machine as a pulled plug does: the guest is told nothing. */
+  async cutPower(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  /** Resets the machine as the button does. */
+  async reset(): Promise<void> {
+    await this.qmp('system_reset');
+  }
+
+  /** Waits until the guest has powered off by itself. */
+  async ended(timeout = 180_000): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () =>
+          reject(
+            new Error(`${this.options.name} did not end within ${timeout / 1000} s; console: ${this.log}`),
+          ),
+        timeout,
+      );
+    });
+    try {
+      await Promise.race([this.exited, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.cutPower();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

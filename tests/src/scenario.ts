@@ -1,0 +1,61 @@
+import type { SerialConsole } from './console.ts';
+import { Machine, type MachineOptions } from './qemu.ts';
+
+/** What tests log in with. The machines are reachable from this one only. */
+export const testUser = { name: 'kairos', password: 'kairos-test' } as const;
+
+/** A cloud-config for an unattended installation that ends in a reboot into the installed system. */
+export function unattendedConfig(extra = ''): string {
+  return `#cloud-config
+hostname: node-{{ trunc 4 .MachineID }}
+install:
+  auto: true
+  device: auto
+  reboot: true
+users:
+  - name: ${testUser.name}
+    passwd: ${testUser.password}
+    groups: [admin]
+${extra}`;
+}
+
+/** An empty disk: a sparse file. */
+export async function emptyDisk(path: string, gibibytes: number): Promise<string> {
+  await Bun.write(path, '');
+  const { truncateSync } = await import('node:fs');
+  truncateSync(path, gibibytes * 1024 ** 3);
+  return path;
+}
+
+/** Logs in on the serial console of an installed system and becomes root. */
+export async function loginAsRoot(serial: SerialConsole, options: { timeout?: number } = {}): Promise<void> {
+  await serial.login(testUser.name, testUser.password, options);
+  serial.send('exec sudo -i\n');
+  await serial.waitFor(/[$#] /);
+  await serial.quiet();
+}
+
+/**
+ * Boots an installation medium beside an empty disk and lets it install by itself. The machine goes on into the
+ * installed system, since firmware prefers the disk once it can boot from it.
+ */
+export async function installUnattended(
+  options: Omit<MachineOptions, 'cdrom'> & { readonly cdrom: string },
+  progress: (what: string) => void = () => undefined,
+): Promise<Machine> {
+  const machine = Machine.start(options);
+  try {
+    await machine.console.waitFor(/Linux version/, { timeout: 120_000 });
+    progress('live: kernel started');
+    await machine.console.waitFor(/kairos-initrd: switching root/, { timeout: 240_000 });
+    progress('live: root mounted');
+    await machine.console.waitFor(/installed .* on \/dev\//, { timeout: 900_000 });
+    progress('installed');
+    await machine.console.waitFor(/Linux version/, { timeout: 300_000 });
+    progress('active: kernel started');
+    return machine;
+  } catch (error) {
+    await machine.stop();
+    throw error;
+  }
+}
