@@ -49,6 +49,7 @@ interface Machine {
 /** Boots a machine in a folder. */
 async function bootMachine(machine: Machine = {}) {
   const host = directoryHost(folder, {
+    uid: process.getuid?.() ?? 0,
     mounts: [
       {
         source: '/dev/mapper/kairos-root',

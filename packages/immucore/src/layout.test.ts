@@ -79,6 +79,17 @@ describe('an active boot', () => {
     expect(layout.volumes).toEqual([]);
   });
 
+  test('the volume that holds the state is writable whatever it is called', () => {
+    const { layout } = resolveLayout(
+      { ...none, layout: 'VOLUMES="LABEL=MINE:/usr/local LABEL=DATA:/usr/local/data"' },
+      active,
+    );
+    expect(layout.volumes.map(({ target, writable }) => [target, writable])).toEqual([
+      ['/usr/local', true],
+      ['/usr/local/data', false],
+    ]);
+  });
+
   test('cmdline mounts win over volumes on the same path', () => {
     const { layout } = resolveLayout(
       { ...none, layout: 'VOLUMES=LABEL=A:/data' },
