@@ -172,7 +172,7 @@ export async function runStage(
 ): Promise<StageResult> {
   const onEvent = options.onEvent ?? (() => undefined);
   const dryRun = options.dryRun ?? false;
-  const { files, problems } = collectStageFiles(host, options.directories ?? defaultStageDirectories);
+  const { files, problems } = collectStageFiles(host, options.directories ?? defaultStageDirectories, stage);
   for (const document of options.documents ?? []) {
     const read = stageFileOf(document);
     files.push(read.file);
