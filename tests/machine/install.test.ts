@@ -3,11 +3,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type InstallOptions, type InstallParts, installWith } from '@kairos/agent/commands/install';
+import { openImageSource } from '@kairos/agent/image-source';
 import type { Progress } from '@kairos/agent/progress';
+import { runHookStage } from '@kairos/agent/stage-hooks';
 import { KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
 import { parseGrubEnvironment } from '@kairos/host/grub-environment';
-import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { LoopDisk, lookInside, machineWithVfat } from '../src/loop-disk.ts';
 import { writeSyntheticBootForm } from '../src/synthetic-boot-form.ts';
 
@@ -27,7 +28,7 @@ afterEach(() => {
 });
 
 const parts: InstallParts = {
-  openSource: async (uri) => bootFormFromDirectory(uri.replace(/^dir:/, ''), uri),
+  openSource: openImageSource,
   runStage: async (_, stage) => {
     stages.push(stage);
   },
@@ -208,13 +209,17 @@ test('a source that breaks off leaves no mounts, and a second run finishes', asy
   using disk = new LoopDisk(folder, 1024 * MiB);
   const broken: InstallParts = {
     ...parts,
-    async openSource(uri) {
-      const form = await parts.openSource(uri);
+    async openSource(machine, uri) {
+      const { image: form, close } = await parts.openSource(machine, uri);
       return {
-        ...form,
-        async *open(file) {
-          if (file === 'root.img') throw new KairosError('BLOB_TRUNCATED', 'cut', { exit: 'corruptSource' });
-          yield* form.open(file);
+        close,
+        image: {
+          ...form,
+          async *open(file) {
+            if (file === 'root.img')
+              throw new KairosError('BLOB_TRUNCATED', 'cut', { exit: 'corruptSource' });
+            yield* form.open(file);
+          },
         },
       };
     },
@@ -256,6 +261,32 @@ test('prepared partitions are kept, and a full one is told', async () => {
   Bun.spawnSync(['umount', target]);
   const error = await errorOf(install(disk, {}, text));
   expect([error.code, error.exitCode]).toEqual(['NO_SPACE', 17]);
+});
+
+test('stages of the configuration run at their places, and the live system sees the mounted partitions', async () => {
+  using disk = new LoopDisk(folder, 1024 * MiB);
+  const log = join(folder, 'log');
+  const step = (stage: string, command: string) =>
+    `  ${stage}: [{commands: ["echo ${stage} ${command} >> ${log}"]}]\n`;
+  const path = join(folder, 'staged.yaml');
+  writeFileSync(
+    path,
+    `#cloud-config\ninstall: {nousers: true}\nstages:\n${step('kairos-install.pre', '')}${step('before-install', '$(ls /run/cos/state)')}` +
+      `${step('after-install', '$(ls /run/cos/state/cOS)')}${step('kairos-install.after', '$(ls /run/cos/state)')}`,
+  );
+  const result = await install(disk, { configFile: path }, '', { ...parts, runStage: runHookStage });
+  expect(result.warnings).toEqual([]);
+  expect(
+    readFileSync(log, 'utf8')
+      .split('\n')
+      .map((line) => line.trim()),
+  ).toEqual([
+    'kairos-install.pre',
+    'before-install lost+found',
+    'after-install active passive',
+    'kairos-install.after',
+    '',
+  ]);
 });
 
 test('a stage that asks to stop, stops', async () => {

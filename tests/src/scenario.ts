@@ -49,7 +49,7 @@ export async function installUnattended(
     progress('live: kernel started');
     await machine.console.waitFor(/kairos-initrd: switching root/, { timeout: 240_000 });
     progress('live: root mounted');
-    await machine.console.waitFor(/Installation finished/, { timeout: 900_000 });
+    await machine.console.waitFor(/installed .* on \/dev\//, { timeout: 900_000 });
     progress('installed');
     await machine.console.waitFor(/Linux version/, { timeout: 300_000 });
     progress('active: kernel started');

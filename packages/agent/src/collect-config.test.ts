@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DirectoryHost, directoryHost } from '@kairos/host/directory';
-import fc from 'fast-check';
-import { collectConfig, mergeValues } from './collect-config.ts';
+import { collectConfig } from './collect-config.ts';
 
 let folder: string;
 let host: DirectoryHost;
@@ -14,75 +13,63 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test.each([
-  [{ a: { b: 1, c: 2 } }, { a: { c: 3 } }, { a: { b: 1, c: 3 } }],
-  [{ a: [1, 2] }, { a: [2, 3] }, { a: [1, 2, 3] }],
-  [{ a: [{ n: 1 }] }, { a: [{ n: 1 }] }, { a: [{ n: 1 }, { n: 1 }] }],
-  [
-    { a: 'x', l: [1], m: { k: 1 }, n: 4 },
-    { a: null, l: null, m: null, n: null },
-    { a: '', l: [], m: {}, n: 0 },
-  ],
-  [{ a: null }, { a: [1] }, { a: [1] }],
-  [{ a: null }, { a: null }, { a: null }],
-  [{ a: ['x'] }, { a: [{ n: 1 }] }, { a: ['x', { n: 1 }] }],
-])('%j and %j give %j', (earlier, later, merged) => {
-  expect(mergeValues(earlier, later, '')).toEqual(merged);
-});
-
-test('different kinds are refused by name', () => {
-  expect(() => mergeValues({ install: { device: 'auto' } }, { install: { device: [] } }, '')).toThrow(
-    'install.device is a scalar in one file and a list in a later one',
-  );
-});
-
-test('merging with nothing changes nothing', () => {
-  fc.assert(
-    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
-      expect(mergeValues(value, {}, '')).toEqual(value);
-      expect(mergeValues({}, value, '')).toEqual(value);
-    }),
-  );
-});
-
-test('directories in their order, files last; what does not count is told', () => {
+test('directories, then named files, then the command line; what does not count is told', async () => {
   host.files.write('/oem/b/2.yml', '#cloud-config\nhostname: second\n');
   host.files.write('/oem/a.yaml', '# note\n#cloud-config\nhostname: first\nusers: [{name: a}]\n');
-  host.files.write('/oem/notes.txt', '#cloud-config\nhostname: never\n');
   host.files.write('/oem/c.yaml', 'hostname: headerless\n');
   host.files.write('/oem/d.yaml', '#cloud-config\na: [1\n');
-  host.files.write('/oem/e.yaml', '#cloud-config\n- list\n');
   host.files.write('/live/z.yaml', '#cloud-config\nhostname: zero\n');
-  host.files.write('/tmp/given.yaml', '#cloud-config\ninstall: {auto: true}\n');
-  const collected = collectConfig(host, {
+  host.files.write('/tmp/given.yaml', '#cloud-config\ninstall: {auto: true, device: auto}\n');
+  host.files.write('/proc/cmdline', 'quiet install.device=/dev/vdb');
+  const collected = await collectConfig(host, {
     directories: ['/live', '/oem', '/nothing'],
     files: ['/tmp/given.yaml'],
+    commandLine: true,
   });
-  expect(collected.config).toEqual({ hostname: 'second', users: [{ name: 'a' }], install: { auto: true } });
+  expect(collected.config).toEqual({
+    hostname: 'second',
+    users: [{ name: 'a' }],
+    install: { auto: true, device: '/dev/vdb' },
+  });
   expect(collected.documents.map(({ file }) => file)).toEqual([
     '/live/z.yaml',
     '/oem/a.yaml',
     '/oem/b/2.yml',
     '/tmp/given.yaml',
+    'cmdline',
   ]);
-  expect(collected.warnings.map((warning) => warning.split(' is left out: ')[0])).toEqual([
-    '/oem/c.yaml',
-    '/oem/d.yaml',
-    '/oem/e.yaml',
+  expect(collected.problems.map(({ severity, position }) => [severity, position.file])).toEqual([
+    ['warning', '/oem/c.yaml'],
+    ['warning', '/oem/d.yaml'],
   ]);
 });
 
 test.each([
-  ['hostname: x\n', '/given.yaml:1:1: none of the first lines is #cloud-config'],
-  ['#cloud-config\n- a\n', '/given.yaml:2:1: expected a mapping, found a list'],
-  ['#cloud-config\na: [1\n', '/given.yaml:3:1: '],
-])('a named file %j is refused', (text, message) => {
+  ['hostname: x\n', 'HEADER_MISSING'],
+  ['#cloud-config\n- a\n', 'NOT_A_MAP'],
+  ['#cloud-config\na: [1\n', 'YAML_INVALID'],
+])('a named file %j is an error', async (text, code) => {
   host.files.write('/given.yaml', text);
-  expect(() => collectConfig(host, { directories: [], files: ['/given.yaml'] })).toThrow(message);
+  const { problems } = await collectConfig(host, { directories: [], files: ['/given.yaml'] });
+  expect(problems).toEqual([expect.objectContaining({ severity: 'error', code })]);
 });
 
-test('a named file must be there', () => {
-  expect(() => collectConfig(host, { directories: [], files: ['/none.yaml'] })).toThrow(
+test('a named file must be there', async () => {
+  await expect(collectConfig(host, { directories: [], files: ['/none.yaml'] })).rejects.toThrow(
     'There is no file /none.yaml',
   );
+});
+
+test('what a document links to comes before it', async () => {
+  host.files.write('/oem/a.yaml', '#cloud-config\nconfig_url: http://example/next\nhostname: near\n');
+  const collected = await collectConfig(host, {
+    directories: ['/oem'],
+    files: [],
+    remote: {
+      fetchText: async () => '#cloud-config\nhostname: far\ndebug: true\n',
+      render: (url) => url,
+      wait: async () => undefined,
+    },
+  });
+  expect(collected.config).toMatchObject({ hostname: 'near', debug: true });
 });

@@ -84,7 +84,7 @@ export function validateText(text: string, file: string, strict: boolean): Confi
 }
 
 /** The merged configuration as a cloud-config: header, sources, keys in order. */
-export function printConfiguration({ tree, sources }: Configuration): string {
+export function printConfiguration({ tree, sources }: Pick<Configuration, 'tree' | 'sources'>): string {
   const comment =
     sources.length === 0 ? '' : `# Sources:\n${sources.map((source) => `# - ${source}\n`).join('')}\n`;
   return `#cloud-config\n\n${comment}${stringify(plainValue(tree), { sortMapEntries: true, indent: 4, lineWidth: 0 })}`;

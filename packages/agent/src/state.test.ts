@@ -124,9 +124,9 @@ test('a live node with nothing', async () => {
 
 test.each([
   [
-    '{"outcome":"degraded","steps":[{"id":"oem","outcome":"failed"},{"id":"x","outcome":"done"}]}',
+    '{"outcome":"degraded","steps":[{"name":"oem","status":"degraded"},{"name":"x","status":"ok"},{"name":"y","status":"failed"}]}',
     'degraded',
-    1,
+    2,
   ],
   ['torn', 'unreadable', 0],
 ])('a boot report %s is %s', async (text, outcome, failed) => {

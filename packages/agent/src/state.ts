@@ -37,7 +37,7 @@ export interface SlotState {
 
 export interface BootReportState {
   readonly outcome: string;
-  /** Steps of the boot that failed, as the report has them. */
+  /** Steps of the boot that failed or did a part only, as the report has them. */
   readonly failed: readonly unknown[];
 }
 
@@ -176,7 +176,9 @@ function bootReport(host: Host): BootReportState | undefined {
   const steps = Array.isArray(report.steps) ? report.steps : [];
   return {
     outcome: String(report.outcome ?? 'unknown'),
-    failed: steps.filter((step) => isRecord(step) && (step.outcome ?? step.status) === 'failed'),
+    failed: steps.filter(
+      (step) => isRecord(step) && (step.status === 'failed' || step.status === 'degraded'),
+    ),
   };
 }
 

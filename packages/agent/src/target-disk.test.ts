@@ -151,6 +151,9 @@ const ours = [
   partition('/dev/vda1', { partitionName: 'bios' }),
   partition('/dev/vda2', { partitionName: 'state' }),
 ];
+const halfMade = ['bios', 'efi', 'oem', 'recovery', 'state', 'persistent'].map((partitionName, index) =>
+  partition(`/dev/vda${index + 1}`, { partitionName }),
+);
 const table: Signature = { device: '/dev/vda', type: 'gpt', label: '' };
 const state: Signature = { device: '/dev/vda2', type: 'ext4', label: 'COS_STATE' };
 
@@ -175,6 +178,18 @@ test.each<[string, Partition[], Signature[], string[]]>([
     [...ours, partition('/dev/vda3', { partitionName: 'extra' })],
     [table, state],
     [],
+  ],
+  [
+    'a half-made installation',
+    halfMade,
+    [table, { device: '/dev/vda2', type: 'vfat', label: 'COS_GRUB' }],
+    [],
+  ],
+  [
+    'a half-made installation over which someone has made a file system',
+    halfMade,
+    [table, { device: '/dev/vda6', type: 'ext4', label: '' }],
+    ['/dev/vda6 (100.0 MiB, named persistent): ext4'],
   ],
   [
     'a stranger with names like ours',

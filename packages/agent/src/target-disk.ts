@@ -233,15 +233,21 @@ export function foreignData(target: TargetDisk, extraNames: ReadonlySet<string>)
   for (const signature of on(disk.path)) {
     if (!tableTypes.has(signature.type)) found.push(`${disk.path}: ${words(signature)}`);
   }
-  const isOurs = disk.partitions.some(({ path, label }) =>
+  const isInstalled = disk.partitions.some(({ path, label }) =>
     [label, ...on(path).map((signature) => signature.label)].includes(labels.state),
   );
+  // An installation that lost power between partitioning and the file systems has left its table and little more.
+  const isHalfMade =
+    !isInstalled &&
+    [...ourNames].every((name) => disk.partitions.some(({ partitionName }) => partitionName === name));
+  const isOurs = isInstalled || isHalfMade;
   for (const partition of disk.partitions) {
     const own = on(partition.path);
     const known =
       ourNames.has(partition.partitionName) || (isOurs && extraNames.has(partition.partitionName));
     const labelsFit = own.every(
-      ({ label }) => ourLabels.has(label) || extraNames.has(partition.partitionName) || label === '',
+      ({ label }) =>
+        ourLabels.has(label) || extraNames.has(partition.partitionName) || (label === '' && isInstalled),
     );
     if (isOurs && known && labelsFit) continue;
     const what = own.map(words).join(', ') || 'no known file system';

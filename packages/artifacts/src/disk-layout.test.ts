@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { GiB, MiB } from '@kairos/facts/size';
 import fc from 'fast-check';
-import { type DiskRequest, minimumDiskSize, planDisk, sfdiskScript, usualDiskSize } from './disk-layout.ts';
+import { type DiskRequest, fittingDisk, minimumDiskSize, planDisk, sfdiskScript } from './disk-layout.ts';
 
 const guids = (what: string) => `guid-of-${what}`;
 const request = (rest: Partial<DiskRequest> = {}): DiskRequest => ({
@@ -185,12 +185,16 @@ describe('planDisk', () => {
     );
   });
 
-  test('the usual size gives every partition its usual size', () => {
-    expect(usualDiskSize(300 * MiB, 1024)).toBe((131 + 800 + 1900 + 1024) * MiB);
-    expect(sizesOf(request({ diskSize: usualDiskSize(300 * MiB, 1024) }))).toMatchObject({
+  test('a fitting disk gives every partition its wished or usual size', () => {
+    const { diskSize, sizes } = fittingDisk(300 * MiB, 256, { oem: 100, state: 1 });
+    expect(diskSize).toBe((2 + 1 + 64 + 100 + 800 + 1027 + 256) * MiB);
+    expect(sizesOf(request({ diskSize, sizes }))).toEqual({
+      bios: 1,
+      efi: 64,
+      oem: 100,
       recovery: 800,
-      state: 1900,
-      persistent: 1024,
+      state: 1027,
+      persistent: 256,
     });
   });
 });

@@ -325,11 +325,22 @@ export function minimumDiskSize(slotSize: number, sizes: PartitionSizes = {}): n
   return total * MiB;
 }
 
-/** The smallest disk in bytes on which every partition has its usual size and `persistent` the given MiB. */
-export function usualDiskSize(slotSize: number, persistent: number): number {
+/**
+ * The smallest disk in bytes that gives every partition its wished or usual size, and the persistent one the given
+ * MiB, with the sizes that make it so.
+ */
+export function fittingDisk(
+  slotSize: number,
+  persistent: number,
+  wished: PartitionSizes = {},
+): { readonly diskSize: number; readonly sizes: PartitionSizes } {
   const limits = limitsFor(slotSize);
-  const others = limits.efi.usual + limits.oem.usual + limits.recovery.usual + limits.state.usual;
-  return (headRoom + biosSize + tailRoom + others + Math.max(persistent, limits.persistent.least)) * MiB;
+  const size = (name: (typeof sizedNames)[number]) =>
+    Math.max(wished[name] || limits[name].usual, limits[name].least);
+  const sizes = { efi: size('efi'), oem: size('oem'), recovery: size('recovery'), state: size('state') };
+  const last = Math.max(wished.persistent || persistent, limits.persistent.least);
+  const sum = sizes.efi + sizes.oem + sizes.recovery + sizes.state + last;
+  return { diskSize: (headRoom + biosSize + sum + tailRoom) * MiB, sizes };
 }
 
 /**

@@ -6,7 +6,7 @@ import { KairosError } from '@kairos/facts/errors';
 import { directoryHost } from './directory.ts';
 import { filesBelow, writeDurably } from './files.ts';
 import { parseMountTable } from './mount-table.ts';
-import { runProgram } from './run.ts';
+import { fullPath, runProgram } from './run.ts';
 import { splitMountOptions } from './system-calls.ts';
 
 let folder: string;
@@ -96,6 +96,14 @@ describe('run', () => {
     const error = await errorOf(runProgram(['sh', '-c', 'sleep 1000 & wait'], { timeout: 50 }));
     expect(error.code).toBe('TOOL_TIMEOUT');
   });
+});
+
+test.each([
+  ['/usr/bin', '/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin'],
+  [undefined, '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  ['/opt/bin:/usr/sbin', '/opt/bin:/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin:/sbin:/bin'],
+])('PATH %s reaches programs of the system', (given, full) => {
+  expect(fullPath(given)).toBe(full);
 });
 
 test('mount table', () => {

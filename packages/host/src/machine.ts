@@ -3,7 +3,7 @@ import { lsblkArguments, parseDisks } from './disks.ts';
 import { filesBelow } from './files.ts';
 import type { Host } from './host.ts';
 import { parseMountTable } from './mount-table.ts';
-import { runProgram } from './run.ts';
+import { fullPath, runProgram } from './run.ts';
 import { mountCall, unmountCall } from './system-calls.ts';
 
 /** The machine that this process runs on. */
@@ -11,8 +11,7 @@ export function machineHost(): Host {
   return {
     files: filesBelow('/'),
     run: runProgram,
-    which: (name) =>
-      Bun.which(name, { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin` }) ?? undefined,
+    which: (name) => Bun.which(name, { PATH: fullPath(process.env.PATH) }) ?? undefined,
     mounts: () => parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8')),
     mount: ({ source, target, type, options }) => mountCall(source, target, type, options),
     unmount: (target, options) => unmountCall(target, options?.lazy ?? false),

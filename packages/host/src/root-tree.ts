@@ -63,9 +63,13 @@ export class RootTree {
         continue;
       }
       if (++links > maximumLinks) {
-        throw new KairosError('SYMLINK_LOOP', `Too many symbolic links on the way to ${path} in ${this.root}`, {
-          exit: 'corruptSource',
-        });
+        throw new KairosError(
+          'SYMLINK_LOOP',
+          `Too many symbolic links on the way to ${path} in ${this.root}`,
+          {
+            exit: 'corruptSource',
+          },
+        );
       }
       const target = readlinkSync(join(this.root, next));
       if (target.startsWith('/')) current = '/';
@@ -84,7 +88,11 @@ export class RootTree {
   }
 
   /** Status of what is at `path`, links followed; `undefined` where there is nothing. */
-  status(path: string): { readonly kind: 'file' | 'directory' | 'other'; size: number; mode: number; modified: number } | undefined {
+  status(
+    path: string,
+  ):
+    | { readonly kind: 'file' | 'directory' | 'other'; size: number; mode: number; modified: number }
+    | undefined {
     const status = this.lstat(this.real(path));
     if (status === undefined) return undefined;
     return {

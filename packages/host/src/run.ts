@@ -4,6 +4,15 @@ import type { RunOptions, RunResult } from './host.ts';
 
 /** As much of a program's output as is kept; more is cut in the middle of nothing that anyone reads. */
 const maximumOutput = 64 * 1024 * 1024;
+/** Where programs of the system are, for callers whose PATH is an ordinary user's or an initrd's. */
+const systemPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** The given PATH, with the directories of the system behind it. */
+export function fullPath(path: string | undefined): string {
+  const given = (path ?? '').split(':').filter(Boolean);
+  return [...given, ...systemPath.filter((directory) => !given.includes(directory))].join(':');
+}
+
 /** Lines of stderr that end up in an error. */
 const errorLines = 12;
 
@@ -47,7 +56,7 @@ export function runProgram(
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, PATH: fullPath(process.env.PATH), ...options.env },
     });
     let stdout = '';
     let stderr = '';

@@ -9,6 +9,8 @@ const symbols = {
   syscall: { args: [u64, i32, cstring, i32, cstring, u32], returns: i32 },
   sync: { args: [], returns: FFIType.void },
   lsetxattr: { args: [cstring, cstring, pointer, u64, i32], returns: i32 },
+  llistxattr: { args: [cstring, pointer, u64], returns: i64 },
+  lgetxattr: { args: [cstring, cstring, pointer, u64], returns: i64 },
   posix_fadvise: { args: [i32, i64, i64, i32], returns: i32 },
   chroot: { args: [cstring], returns: i32 },
   strerror: { args: [i32], returns: FFIType.cstring },
@@ -199,4 +201,34 @@ export function setXattrCall(path: string, name: string, value: Uint8Array): voi
     libc().lsetxattr(cString(path), cString(name), ptr(bytes), BigInt(value.length), 0),
     `Cannot set the attribute ${name} of ${path}`,
   );
+}
+
+const EOPNOTSUPP = 95;
+/** `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of the kernel. */
+const maximumXattr = 65536;
+let xattrBuffer: Buffer | undefined;
+
+/**
+ * Extended attributes of a file itself (llistxattr(2), lgetxattr(2)); none on a file system that has none.
+ * Without root the kernel does not show `trusted.*`.
+ * @throws KairosError `SYSTEM_CALL_FAILED` with `errno`
+ */
+export function readXattrsCall(path: string): Map<string, Uint8Array> {
+  xattrBuffer ??= Buffer.alloc(maximumXattr);
+  const found = new Map<string, Uint8Array>();
+  const place = cString(path);
+  const length = Number(libc().llistxattr(place, ptr(xattrBuffer), BigInt(maximumXattr)));
+  if (length === 0) return found;
+  if (length < 0) {
+    const errno = read.i32(libc().__errno_location() as Pointer);
+    if (errno === EOPNOTSUPP) return found;
+    check(-1, `Cannot list the extended attributes of ${path}`);
+  }
+  const names = xattrBuffer.toString('utf8', 0, length).split('\0').filter(Boolean);
+  for (const name of names.sort()) {
+    const size = Number(libc().lgetxattr(place, cString(name), ptr(xattrBuffer), BigInt(maximumXattr)));
+    if (size < 0) check(-1, `Cannot read the attribute ${name} of ${path}`);
+    found.set(name, Uint8Array.from(xattrBuffer.subarray(0, size)));
+  }
+  return found;
 }

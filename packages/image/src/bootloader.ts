@@ -4,7 +4,7 @@ import { KairosError } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
 import type { Host } from '@kairos/host/host';
 import { RootTree } from '@kairos/host/root-tree';
-import { grubDisk, grubLive } from './system-data.ts';
+import { systemFile } from './system-data.ts';
 
 /** Modules that a GRUB of ours carries in itself, so that it needs no directory of modules beside it. */
 const commonModules = [
@@ -68,10 +68,17 @@ const mokManagerPlaces = [
 ];
 const vendors = ['fedora', 'rocky', 'almalinux', 'centos', 'redhat', 'opensuse'];
 
-function firstFile(tree: RootTree, places: readonly string[], architecture: Architecture): string | undefined {
+function firstFile(
+  tree: RootTree,
+  places: readonly string[],
+  architecture: Architecture,
+): string | undefined {
   const { efiSuffix, grubEfi, uname } = architectureNames[architecture];
   for (const place of places) {
-    const path = place.replaceAll('<s>', efiSuffix).replaceAll('<target>', grubEfi).replaceAll('<uname>', uname);
+    const path = place
+      .replaceAll('<s>', efiSuffix)
+      .replaceAll('<target>', grubEfi)
+      .replaceAll('<uname>', uname);
     const candidates = path.includes('<v>') ? vendors.map((vendor) => path.replace('<v>', vendor)) : [path];
     const found = candidates.find((candidate) => tree.isFile(candidate));
     if (found !== undefined) return found;
@@ -169,7 +176,10 @@ async function makeImage(
     tree.makeDirectory('/tmp', 0o1777);
     if (image.config !== undefined) tree.write(config, image.config);
     try {
-      await host.run([own, ...argumentsFor(image.directory, config, output)], { ...options, chroot: tree.root });
+      await host.run([own, ...argumentsFor(image.directory, config, output)], {
+        ...options,
+        chroot: tree.root,
+      });
       await host.run(['cp', tree.real(output), image.output], options);
     } finally {
       tree.remove(config);
@@ -221,7 +231,10 @@ export async function makeBootloaderPayload(
     throw new KairosError(
       'BOOTLOADER_MISSING',
       'The root has no GRUB: neither modules in /usr/lib/grub nor a signed loader for EFI',
-      { exit: 'unsuitableImage', hint: 'Add the component "grub", or the packages of GRUB, to the definition.' },
+      {
+        exit: 'unsuitableImage',
+        hint: 'Add the component "grub", or the packages of GRUB, to the definition.',
+      },
     );
   }
   const staging = new RootTree(join(work, 'bootloader'));
@@ -271,8 +284,8 @@ export async function makeBootloaderPayload(
       output: join(staging.root, `efi/boot${efiSuffix}.efi`),
     });
   }
-  staging.write('/grub.cfg', grubDisk);
-  staging.write('/grub-live.cfg', grubLive);
+  staging.write('/grub.cfg', systemFile('grub/grub.cfg'));
+  staging.write('/grub-live.cfg', systemFile('grub/grub-live.cfg'));
   await host.run([
     'tar',
     '--create',

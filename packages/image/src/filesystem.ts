@@ -47,7 +47,10 @@ export function chooseFilesystem(
     wished === undefined
       ? `Kernel ${kernel.version} reads none of ${filesystemTypes.join(', ')}`
       : `Kernel ${kernel.version} cannot read ${wished}${offers.length > 0 ? `; it reads ${offers.join(', ')}` : ''}`,
-    { exit: 'unsuitableImage', hint: 'Choose a kernel package that has the file system as module or built in.' },
+    {
+      exit: 'unsuitableImage',
+      hint: 'Choose a kernel package that has the file system as module or built in.',
+    },
   );
 }
 
@@ -141,7 +144,12 @@ export async function makeFilesystem(
 async function shrinkExt4(host: Host, path: string, options: MakeFilesystemOptions): Promise<void> {
   const env = { E2FSPROGS_FAKE_TIME: String(options.epoch), SOURCE_DATE_EPOCH: String(options.epoch) };
   const run = (argv: [string, ...string[]], okCodes = [0], input = '') =>
-    host.run(argv, { env, okCodes, input, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+    host.run(argv, {
+      env,
+      okCodes,
+      input,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
   const { stdout } = await run(['dumpe2fs', '-h', path]);
   const field = (name: string) => Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(stdout)?.[1] ?? 0);
   const used = field('Inode count') - field('Free inodes');

@@ -74,7 +74,9 @@ export function findKernels(tree: RootTree): Kernel[] {
   return versions.flatMap((version) => {
     const image = imageOf(tree, version, versions.length === 1);
     if (image === undefined) return [];
-    const config = configPlaces.map((place) => place.replace('<k>', version)).find((path) => tree.isFile(path));
+    const config = configPlaces
+      .map((place) => place.replace('<k>', version))
+      .find((path) => tree.isFile(path));
     return [{ version, image, config }];
   });
 }
@@ -83,7 +85,9 @@ export function findKernels(tree: RootTree): Kernel[] {
 export function kernelImages(tree: RootTree): string[] {
   return tree
     .list('/boot')
-    .filter((name) => /^(uImage|Image|zImage|vmlinuz|vmlinux|bzImage|image)/.test(name) && !name.endsWith('.old'))
+    .filter(
+      (name) => /^(uImage|Image|zImage|vmlinuz|vmlinux|bzImage|image)/.test(name) && !name.endsWith('.old'),
+    )
     .map((name) => `/boot/${name}`)
     .filter((path) => tree.isFile(path));
 }

@@ -17,9 +17,13 @@ export interface VerityOptions {
 export function rootHashOf(output: string): string {
   const hash = /^Root hash:\s*([0-9a-f]{64})\s*$/m.exec(output)?.[1];
   if (hash === undefined) {
-    throw new KairosError('VERITY_OUTPUT', `veritysetup printed no root hash: ${output.trim().slice(0, 200)}`, {
-      exit: 'toolFailed',
-    });
+    throw new KairosError(
+      'VERITY_OUTPUT',
+      `veritysetup printed no root hash: ${output.trim().slice(0, 200)}`,
+      {
+        exit: 'toolFailed',
+      },
+    );
   }
   return hash;
 }

@@ -20,6 +20,10 @@ const volumeTimeout = 10_000;
 /** What stands in for a missing persistent volume must not take the memory that the node needs to run. */
 const standInSize = '25%';
 
+/** The group `admin`, which the accounts' cloud-config makes with this id. */
+const adminGroup = 900;
+const oemMode = 0o770;
+
 type Action<Kind extends ActionKind> = (
   context: BootContext,
   action: ActionOf<Kind>,
@@ -55,6 +59,14 @@ async function mountDevice(
   return { device, problems };
 }
 
+/** OEM holds passwords and keys: for root and the group of administrators only. */
+function protectOem({ host: { files, uid } }: BootContext): void {
+  const status = files.status(paths.oem);
+  if (status === undefined || uid !== 0) return;
+  if (status.gid !== adminGroup) files.chown(paths.oem, 0, adminGroup);
+  if (status.mode !== oemMode) files.chmod(paths.oem, oemMode);
+}
+
 function notFound(context: BootContext, source: string, seconds: number): KairosError {
   const seen = context.devices.seen().join(', ') || 'none';
   return new KairosError(
@@ -86,7 +98,10 @@ const actions: { readonly [Kind in ActionKind]: Action<Kind> } = {
       options: ['rw'],
       timeout: expected ? timeout : 0,
     });
-    if (mounted !== undefined) return { problems: mounted.problems, note: mounted.device.path };
+    if (mounted !== undefined) {
+      protectOem(context);
+      return { problems: mounted.problems, note: mounted.device.path };
+    }
     if (expected) throw notFound(context, source, timeout / 1000);
     return { note: `no ${source}` };
   },
@@ -184,14 +199,10 @@ const actions: { readonly [Kind in ActionKind]: Action<Kind> } = {
         },
       );
     } else {
-      const found = (await context.devices.find(source, volumeTimeout))?.device.path;
-      if (
-        found !== undefined &&
-        host.mounts().findLast((mount) => mount.target === target)?.source === found
-      ) {
-        return { note: 'mounted already' };
-      }
       try {
+        const found = (await context.devices.find(source, volumeTimeout))?.device.path;
+        const there = host.mounts().findLast((mount) => mount.target === target)?.source;
+        if (found !== undefined && there === found) return { note: 'mounted already' };
         const mounted = await mountDevice(context, {
           source,
           target,

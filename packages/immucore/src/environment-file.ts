@@ -83,9 +83,9 @@ export function parseEnvironment(text: string): Environment {
   return { values, problems };
 }
 
-/** The words of a list variable. */
+/** The words of a list variable. Line breaks may have been written as `\n`, since a line is an assignment. */
 export function listOf(value: string | undefined): string[] {
-  return (value ?? '').split(/\s+/).filter((word) => word !== '');
+  return (value ?? '').split(/(?:\s|\\n)+/).filter((word) => word !== '');
 }
 
 /** Quotes a value so that a shell and {@link parseEnvironment} read it back. */

@@ -49,9 +49,10 @@ export interface ApplyOptions {
   readonly name: string;
   /**
    * Device entries: `create` (needs root), `skip` with a finding (an OS has devtmpfs), or `refuse` for archives from
-   * people, which have no reason to hold any.
+   * people, which have no reason to hold any. `skip-in-dev`: skip below `dev/`, refuse elsewhere, for archives of whole
+   * roots.
    */
-  readonly devices: 'refuse' | 'skip' | 'create';
+  readonly devices: 'refuse' | 'skip' | 'skip-in-dev' | 'create';
   /** Acts on `.wh.` entries (image-spec, layer.md, "Whiteouts"). Off for plain archives, in which it is only a name. */
   readonly whiteouts: boolean;
   /** Symbolic links for directories in an entry's path; see `UnpackRootOptions`. */
@@ -83,6 +84,9 @@ const whiteoutPrefix = '.wh.';
 const opaqueWhiteout = '.wh..wh..opq';
 const maximumEntries = 5_000_000;
 
+/** What a directory gets when its entries are in. */
+type DirectoryMetadata = Pick<TarEntry, 'name' | 'uid' | 'gid' | 'mode' | 'modified' | 'xattrs'>;
+
 type Kind = 'directory' | 'symlink' | 'other';
 const kindOf = (type: TarEntryType): Kind => (type === 'directory' || type === 'symlink' ? type : 'other');
 
@@ -90,7 +94,7 @@ class LayerWriter {
   private readonly root: UnpackRoot;
   /** What this archive has put where; what lies there else is from below. */
   private readonly written = new Map<string, Kind>();
-  private readonly directories = new Map<string, TarEntry>();
+  private readonly directories = new Map<string, DirectoryMetadata>();
   private readonly findings = new Map<UnpackFinding['kind'], { count: number; entries: string[] }>();
   private readonly privileged = process.geteuid?.() === 0;
   private entries = 0;
@@ -207,7 +211,8 @@ class LayerWriter {
         } else if (!this.privileged) chmodSync(this.root.at(place), 0o700);
       }
     }
-    this.directories.set(place, entry);
+    const { name, uid, gid, mode, modified, xattrs } = entry;
+    this.directories.set(place, { name, uid, gid, mode, modified, xattrs });
   }
 
   private async file(place: string, entry: TarEntry): Promise<void> {
@@ -269,10 +274,11 @@ class LayerWriter {
     const { type } = entry;
     if (type !== 'fifo' && type !== 'character-device' && type !== 'block-device') return false;
     if (type !== 'fifo') {
-      if (this.options.devices === 'refuse') {
+      const { devices } = this.options;
+      if (devices === 'refuse' || (devices === 'skip-in-dev' && !place.startsWith('dev/'))) {
         throw tarError('TAR_DEVICE', where, `it is a ${type.replace('-', ' ')}`);
       }
-      if (this.options.devices === 'skip' || !this.privileged) {
+      if (devices !== 'create' || !this.privileged) {
         this.find('device-skipped', entry.name);
         return false;
       }
@@ -286,7 +292,7 @@ class LayerWriter {
     return true;
   }
 
-  private xattrs(path: string, entry: TarEntry): void {
+  private xattrs(path: string, entry: Pick<TarEntry, 'name' | 'xattrs'>): void {
     for (const [name, value] of entry.xattrs) {
       // overlayfs would act on its own attributes if the root became a layer of it: no archive may say so.
       const foreign = name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
@@ -305,11 +311,8 @@ class LayerWriter {
     const directory = path.slice(0, Math.max(0, path.length - base.length - 1));
     const keep = (place: string) => this.written.has(place);
     if (base === opaqueWhiteout) {
-      const place = directory === '' ? '' : this.root.locate(directory, where, false);
-      if (place !== undefined && this.root.status(place)?.isDirectory()) {
-        this.root.locate(`${directory === '' ? '' : `${directory}/`}x`, where, false);
-        this.root.clear(place, keep);
-      }
+      const inside = this.root.locate(directory === '' ? 'x' : `${directory}/x`, where, false);
+      if (inside !== undefined) this.root.clear(inside.slice(0, -2), keep);
       return;
     }
     // Other names of this form are notes of aufs to itself.

@@ -1,3 +1,9 @@
+/** A stream that can pass over bytes without reading them, such as a file. */
+export interface SkippingStream extends AsyncIterable<Uint8Array> {
+  /** The next chunk begins `count` bytes later. */
+  skip(count: number): void;
+}
+
 /** Reads an asynchronous stream of chunks by counted bytes, without copying what lies within one chunk. */
 export class ByteReader {
   /** Bytes taken so far. */
@@ -7,7 +13,10 @@ export class ByteReader {
   private ended = false;
   private readonly iterator: AsyncIterator<Uint8Array>;
 
-  constructor(stream: AsyncIterable<Uint8Array>) {
+  private readonly stream: AsyncIterable<Uint8Array> | SkippingStream;
+
+  constructor(stream: AsyncIterable<Uint8Array> | SkippingStream) {
+    this.stream = stream;
     this.iterator = stream[Symbol.asyncIterator]();
   }
 
@@ -50,9 +59,22 @@ export class ByteReader {
     return bytes;
   }
 
-  /** Passes over `count` bytes; false where the stream ends before. */
+  /**
+   * Passes over `count` bytes; false where the stream ends before. A skipping stream tells of its end only when it is
+   * read next.
+   */
   async skip(count: number): Promise<boolean> {
     let left = count;
+    if ('skip' in this.stream) {
+      const here = Math.min(left, this.chunk.length - this.at);
+      this.takeNow(here);
+      left -= here;
+      if (left > 0) {
+        this.stream.skip(left);
+        this.position += left;
+      }
+      return true;
+    }
     while (left > 0) {
       const part = await this.some(left);
       if (part === undefined) return false;

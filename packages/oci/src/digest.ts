@@ -112,15 +112,41 @@ export async function* verified(
   from: string,
 ): AsyncGenerator<Uint8Array> {
   const check = new BlobCheck(descriptor, from);
-  let held: Uint8Array | undefined;
+  let finished = false;
   for await (const chunk of stream) {
     if (chunk.length === 0) continue;
-    if (held !== undefined) yield held;
     check.update(chunk);
-    held = chunk;
+    if (check.passed === descriptor.size) {
+      check.finish();
+      finished = true;
+    }
+    yield chunk;
   }
-  check.finish();
-  if (held !== undefined) yield held;
+  if (!finished) check.finish();
+}
+
+/**
+ * Passes a stream of unknown length on and checks its digest at the end.
+ * @param what Names the stream in messages.
+ * @throws KairosError `DIGEST_MISMATCH` after the last chunk
+ */
+export async function* withDigest(
+  stream: AsyncIterable<Uint8Array>,
+  digest: string,
+  what: string,
+): AsyncGenerator<Uint8Array> {
+  const hash = hasherFor(digest);
+  for await (const chunk of stream) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = `${parseDigest(digest).algorithm}:${hash.digest('hex')}`;
+  if (found !== digest) {
+    throw new KairosError('DIGEST_MISMATCH', `${what} has the digest ${found} instead of ${digest}`, {
+      exit: 'corruptSource',
+      details: { expected: digest, found },
+    });
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import type { SkippingStream } from './byte-reader.ts';
 
-const chunkSize = 1024 * 1024;
+const chunkSize = 256 * 1024;
 
 /**
  * The bytes of an open file from `offset`, at most `length` of them; fewer where the file ends before. The handle
@@ -39,4 +40,23 @@ export async function writeFully(handle: FileHandle, bytes: Uint8Array, position
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
     done += bytesWritten;
   }
+}
+
+/** An open file from its beginning, for a reader that passes over most of it. The handle stays open. */
+export function skippingStream(handle: FileHandle, pieceSize = 32 * 1024): SkippingStream {
+  let at = 0;
+  return {
+    skip(count) {
+      at += count;
+    },
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const buffer = Buffer.allocUnsafeSlow(pieceSize);
+        const { bytesRead } = await handle.read(buffer, 0, pieceSize, at);
+        if (bytesRead === 0) return;
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import { KairosError } from '@kairos/facts/errors';
-import { ByteReader } from './byte-reader.ts';
+import { ByteReader, type SkippingStream } from './byte-reader.ts';
 import {
   blockSize,
   decodeText,
@@ -92,7 +92,7 @@ class TarReader {
   private body: Body = { left: 0, padding: 0 };
 
   constructor(
-    stream: AsyncIterable<Uint8Array>,
+    stream: AsyncIterable<Uint8Array> | SkippingStream,
     private readonly options: TarReadOptions,
   ) {
     this.reader = new ByteReader(stream);
@@ -418,7 +418,7 @@ class TarReader {
  * @throws KairosError `TAR_TRUNCATED`, `TAR_INVALID`, `TAR_UNSUPPORTED`, `TAR_TOO_LARGE`, `TAR_NAME_NOT_UTF8`
  */
 export function readTar(
-  stream: AsyncIterable<Uint8Array>,
+  stream: AsyncIterable<Uint8Array> | SkippingStream,
   options: TarReadOptions,
 ): AsyncGenerator<TarEntry> {
   return new TarReader(stream, options).entries();

@@ -8,7 +8,6 @@ import {
   type Stats,
   utimesSync,
 } from 'node:fs';
-import { join } from 'node:path';
 import { isSystemError } from '@kairos/facts/errors';
 import { tarError } from './tar-header.ts';
 
@@ -190,9 +189,4 @@ export class UnpackRoot {
       utimesSync(this.at(place), accessed, modified);
     }
   }
-}
-
-/** True where an unpacked root is an empty directory. */
-export function isEmptyDirectory(path: string): boolean {
-  return readdirSync(join(path)).length === 0;
 }

@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const parts: InstallParts = {
-  openSource: async (uri) => {
+  openSource: async (_, uri) => {
     throw new Error(`opened ${uri}`);
   },
   runStage: async (_, stage) => {

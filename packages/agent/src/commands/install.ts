@@ -1,4 +1,6 @@
 import { readBootloaderPayload } from '@kairos/artifacts/bootloader-payload';
+import { configDirectories } from '@kairos/config/collect';
+import type { RemoteReader } from '@kairos/config/remote';
 import { hostArchitecture } from '@kairos/facts/architecture';
 import { bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
@@ -8,8 +10,9 @@ import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { Cleanup } from '../cleanup.ts';
-import { type CollectedConfig, collectConfig, configDirectories } from '../collect-config.ts';
+import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
+import { type ImageSource, openImageSource } from '../image-source.ts';
 import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
 import {
   checkArchitecture,
@@ -18,9 +21,11 @@ import {
   planInstall,
   preparation,
 } from '../install-plan.ts';
+import { planToJson } from '../install-render.ts';
+import { environmentOf, wishOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
-import { oemFiles } from '../oem-files.ts';
 import { progressEvents, type ReportProgress } from '../progress.ts';
+import { runHookStage } from '../stage-hooks.ts';
 import { chooseDisk, inspectDisk } from '../target-disk.ts';
 
 export interface InstallOptions {
@@ -40,6 +45,8 @@ export interface InstallOptions {
   readonly useDefaultDirectories?: boolean;
   /** Unknown keys are errors. */
   readonly strict?: boolean;
+  /** Follows `config_url`; without it, a configuration that has one is refused. */
+  readonly remote?: RemoteReader;
   readonly onProgress: ReportProgress;
   /** Stops the installation; SIGINT and SIGTERM do as well. */
   readonly signal?: AbortSignal;
@@ -50,12 +57,20 @@ export interface InstallResult {
   /** False for a dry run. */
   readonly installed: boolean;
   readonly warnings: readonly string[];
+  /** Without the bytes that the plan writes, which may hold secrets. */
+  toJSON(): unknown;
 }
 
 /** What an installation needs of other packages. */
 export interface InstallParts {
-  openSource(uri: string): Promise<BootForm>;
-  runStage(host: Host, stage: string, config: CollectedConfig, extraPaths: readonly string[]): Promise<void>;
+  openSource(host: Host, uri: string): Promise<ImageSource>;
+  runStage(
+    host: Host,
+    stage: string,
+    config: CollectedConfig,
+    extraPaths: readonly string[],
+    tell: (line: string) => void,
+  ): Promise<void>;
 }
 
 const allowNoUsersFile = '/etc/kairos/.nousers';
@@ -68,14 +83,17 @@ function checkRoot(host: Host): void {
   });
 }
 
-function readConfig(host: Host, options: InstallOptions) {
-  const collected = collectConfig(host, {
+async function readConfig(host: Host, options: InstallOptions) {
+  const collected = await collectConfig(host, {
     directories: options.unattended || options.useDefaultDirectories ? configDirectories : [],
     files: options.configFile === undefined ? [] : [options.configFile],
+    commandLine: true,
+    ...(options.remote === undefined ? {} : { remote: options.remote }),
   });
   const { config, warnings } = checkInstallConfig(collected, {
     ...(options.strict === undefined ? {} : { strict: options.strict }),
     allowNoUsers: host.files.exists(allowNoUsersFile),
+    remote: options.remote !== undefined,
   });
   if (options.unattended && !config.install?.auto) {
     throw new KairosError(
@@ -88,7 +106,7 @@ function readConfig(host: Host, options: InstallOptions) {
       },
     );
   }
-  return { collected, config, warnings: [...collected.warnings, ...warnings] };
+  return { collected, config, warnings: [...warnings] };
 }
 
 function afterwards(
@@ -107,8 +125,8 @@ function afterwards(
 }
 
 /** The image of the live medium, or of the given source. */
-async function openImage(host: Host, uri: string | undefined, parts: InstallParts): Promise<BootForm> {
-  if (uri !== undefined) return parts.openSource(uri);
+async function openImage(host: Host, uri: string | undefined, parts: InstallParts): Promise<ImageSource> {
+  if (uri !== undefined) return parts.openSource(host, uri);
   const state = bootStateOf(host.files.readTextIfAny('/proc/cmdline') ?? '');
   if (state !== 'livecd') {
     throw new KairosError(
@@ -117,54 +135,18 @@ async function openImage(host: Host, uri: string | undefined, parts: InstallPart
       { exit: 'wrongState', hint: 'Start from the ISO, or name an image with --source' },
     );
   }
-  return bootFormFromDirectory(
-    host.files.real(`${paths.live}${slotDirectory('live')}`),
-    `${paths.live}${slotDirectory('live')}`,
-  );
+  const slot = `${paths.live}${slotDirectory('live')}`;
+  return { image: bootFormFromDirectory(host.files.real(slot), slot), close: () => undefined };
 }
 
-function wishOf(
-  collected: CollectedConfig,
-  config: InstallConfig,
-  options: InstallOptions,
-  after: InstallWish['after'],
-): InstallWish {
-  const install = config.install ?? {};
-  const sizes: Record<string, number> = {};
-  for (const [name, partition] of Object.entries(install.partitions ?? {})) {
-    const size = (partition as { size?: number } | undefined)?.size;
-    if (size !== undefined) sizes[name] = size;
-  }
-  const grubOptions: Record<string, string> = {};
-  for (const [name, value] of Object.entries({ ...config.grub_options, ...install.grub_options })) {
-    grubOptions[name] = String(value);
-  }
-  return {
-    sizes,
-    extra: (install['extra-partitions'] ?? []).map(({ name, size, fs, label }) => ({
-      name,
-      size: size ?? 0,
-      ...(fs === undefined ? {} : { filesystem: fs === '-' || fs === 'noformat' ? 'none' : fs }),
-      ...(label === undefined ? {} : { label }),
-    })),
-    force: options.force ?? install.force ?? false,
-    noFormat: install['no-format'] ?? false,
-    ...(install.firmware === undefined ? {} : { firmware: install.firmware }),
-    oemFiles: oemFiles(collected, install),
-    grubOptions,
-    ...(install['grub-entry-name'] === undefined ? {} : { entryName: install['grub-entry-name'] }),
-    after,
-    guids: () => crypto.randomUUID().toUpperCase(),
-  };
-}
-
-/** The same machine, whose programs see the variables of `env`. */
-function withEnvironment(host: Host, entries: readonly string[]): Host {
-  if (entries.length === 0) return host;
-  const env = Object.fromEntries(
-    entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
-  );
+/** The same machine, whose programs see further variables. */
+function withEnvironment(host: Host, env: Readonly<Record<string, string>>): Host {
+  if (Object.keys(env).length === 0) return host;
   return { ...host, run: (argv, run) => host.run(argv, { ...run, env: { ...env, ...run?.env } }) };
+}
+
+function resultOf(plan: InstallPlan, installed: boolean, warnings: readonly string[]): InstallResult {
+  return { plan, installed, warnings, toJSON: () => ({ installed, warnings, plan: planToJson(plan) }) };
 }
 
 /** {@link install} with the parts given, for those who bring their own. */
@@ -174,10 +156,10 @@ export async function installWith(
   parts: InstallParts,
 ): Promise<InstallResult> {
   checkRoot(machine);
-  const { collected, config, warnings } = readConfig(machine, options);
+  const { collected, config, warnings } = await readConfig(machine, options);
   const install = config.install ?? {};
   const after = afterwards(options, install);
-  const host = withEnvironment(machine, [...(config.env ?? []), ...(install.env ?? [])]);
+  const host = withEnvironment(machine, environmentOf(config));
   const warn = (message: string) => {
     warnings.push(message);
     options.onProgress({ step: 'warning', message });
@@ -204,25 +186,34 @@ export async function installWith(
     ...{ host, image, cleanup, signal: controller.signal, warn, now: () => new Date() },
     strict: config.strict ?? false,
     report: options.onProgress,
-    runStage: (stage) => parts.runStage(host, stage, collected, config['cloud-init-paths'] ?? []),
+    runStage: (stage) =>
+      parts.runStage(
+        host,
+        stage,
+        collected,
+        (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []),
+        (line) => options.onProgress({ step: stage, message: line }),
+      ),
   });
   try {
     if (!options.dryRun) await carryOutAll(preparation, context(undefined));
-    const uri = options.source ?? install.system?.source ?? install.system?.uri ?? install.source;
-    const image = await openImage(host, uri, parts);
+    const uri =
+      options.source || install.system?.source || install.system?.uri || install.source || undefined;
+    const { image, close } = await openImage(host, uri, parts);
+    cleanup.push('the source', close);
     const architecture = hostArchitecture();
     checkArchitecture(image.source, image.manifest, architecture);
     const plan = planInstall(
       {
         architecture,
         firmware: host.files.exists('/sys/firmware/efi') ? 'efi' : 'bios',
-        target: await inspectDisk(host, await chooseDisk(host, options.device ?? install.device ?? 'auto')),
+        target: await inspectDisk(host, await chooseDisk(host, options.device || install.device || 'auto')),
         image,
         bootloader: await readBootloaderPayload(image),
       },
-      wishOf(collected, config, options, after),
+      wishOf(collected, config, { force: options.force ?? false, after }),
     );
-    if (options.dryRun) return { plan, installed: false, warnings };
+    if (options.dryRun) return resultOf(plan, false, warnings);
     await carryOutAll(plan.steps, context(image), events?.step);
     events?.step('done');
     options.onProgress({
@@ -230,7 +221,7 @@ export async function installWith(
       message: `installed ${plan.image.name} ${plan.image.version} on ${plan.disk.path}`,
     });
     if (after !== 'nothing') await endMachine(host, after, warn);
-    return { plan, installed: true, warnings };
+    return resultOf(plan, true, warnings);
   } catch (error) {
     events?.error(reasonOf(error));
     throw error;
@@ -240,4 +231,13 @@ export async function installWith(
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
+}
+
+/**
+ * Installs the system on a disk: plans first, refuses where something speaks against it, then writes.
+ * @throws KairosError of the configuration (`CONFIG_*`, `NO_ADMIN_USER`), the source, the disk (`DISK_*`, `NO_DISK`) and
+ *   of the work itself; docs/install.md
+ */
+export function install(host: Host, options: InstallOptions): Promise<InstallResult> {
+  return installWith(host, options, { openSource: openImageSource, runStage: runHookStage });
 }

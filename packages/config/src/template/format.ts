@@ -1,4 +1,5 @@
 import { byteLength, bytesOf } from './bytes.ts';
+import { toExponential, toFixed } from './float-digits.ts';
 import { nested, print, printFloat } from './print.ts';
 import { isPrintable, quote, quoteCharacter } from './quote.ts';
 import type { Run } from './run.ts';
@@ -150,7 +151,7 @@ function formatText(text: string, directive: Directive): string | undefined {
     case 'v':
       return pad(cut, directive);
     case 'q':
-      return pad(sharp && !/[`\p{Cc}]/u.test(cut) ? `\`${cut}\`` : quote(cut), directive);
+      return pad(sharp && !/[`\p{Cc}]/u.test(cut) ? `\`${cut}\`` : quote(cut, directive.plus), directive);
     case 'x':
     case 'X': {
       const bytes = bytesOf(text).subarray(0, precision ?? byteLength(text));
@@ -193,7 +194,7 @@ function formatCharacter(value: number | bigint, directive: Directive): string {
   const valid = code >= 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
   const character = valid ? String.fromCodePoint(code) : '\ufffd';
   if (directive.verb === 'c') return pad(character, directive);
-  if (directive.verb === 'q') return pad(quoteCharacter(character), directive);
+  if (directive.verb === 'q') return pad(quoteCharacter(character, directive.plus), directive);
   const hex = value
     .toString(16)
     .toUpperCase()
@@ -202,53 +203,32 @@ function formatCharacter(value: number | bigint, directive: Directive): string {
   return pad(`U+${hex}${shown}`, { ...directive, zero: false });
 }
 
-/** Digits beyond this are zeros or noise; JavaScript gives no more. */
-const maximumPrecision = 100;
-
 function formatFloat({ value }: Float, directive: Directive, run: Run): string {
-  const { verb, precision } = directive;
-  const magnitude = Math.abs(value);
-  let text: string;
+  const { verb, precision, width = 0, zero } = directive;
   if (!'vgGeEfF'.includes(verb)) return bad(new Float(value), directive, run);
-  if (!Number.isFinite(value)) {
-    text = Number.isNaN(value) ? 'NaN' : 'Inf';
-  } else if (verb === 'f' || verb === 'F') {
-    text = fixed(magnitude, precision ?? 6);
-  } else if (verb === 'e' || verb === 'E') {
-    text = twoDigitExponent(magnitude.toExponential(Math.min(precision ?? 6, maximumPrecision)));
-  } else {
-    text = general(magnitude, precision);
-  }
+  run.spendText((precision ?? 0) * 2);
+  let text = Number.isFinite(value) ? floatDigits(Math.abs(value), verb.toLowerCase(), precision) : 'Inf';
+  if (Number.isNaN(value)) return pad('NaN', { ...directive, zero: false });
   if (verb === 'E' || verb === 'G') text = text.toUpperCase();
   const negative = value < 0 || Object.is(value, -0);
-  const sign = negative ? '-' : directive.plus || text === 'Inf' ? '+' : directive.space ? ' ' : '';
-  const { width = 0, zero } = directive;
+  const sign = negative ? '-' : directive.plus || !Number.isFinite(value) ? '+' : directive.space ? ' ' : '';
   if (zero && Number.isFinite(value)) text = text.padStart(width - sign.length, '0');
-  const shownSign = text === 'Inf' && sign === '+' && !directive.plus && verb !== 'v' ? '+' : sign;
-  return pad((text === 'NaN' ? '' : shownSign) + text, { ...directive, zero: false });
+  return pad(sign + text, { ...directive, zero: false });
 }
 
-function fixed(magnitude: number, precision: number): string {
-  const digits = Math.min(precision, maximumPrecision);
-  if (magnitude < 1e21) return magnitude.toFixed(digits).padEnd(digits, '0');
-  return BigInt(magnitude).toString() + (digits > 0 ? `.${'0'.repeat(digits)}` : '');
-}
-
-const twoDigitExponent = (text: string): string =>
-  text.replace(/e([+-])(\d)$/, (_, sign: string, digit: string) => `e${sign}0${digit}`);
-
-/** `%g`: the shorter of `%e` and `%f`; without a precision, as few digits as read back the same. */
-function general(magnitude: number, precision: number | undefined): string {
+function floatDigits(magnitude: number, verb: string, precision: number | undefined): string {
+  if (verb === 'f') return toFixed(magnitude, precision ?? 6);
+  if (verb === 'e') return toExponential(magnitude, precision ?? 6);
+  // %g: the shorter of %e and %f; without a precision, as few digits as read back the same.
   if (precision === undefined) return printFloat(magnitude);
-  const significant = Math.min(Math.max(precision, 1), maximumPrecision);
-  const exponential = magnitude.toExponential(significant - 1);
+  const significant = Math.max(precision, 1);
+  const exponential = toExponential(magnitude, significant - 1);
   const [mantissa = '', power = ''] = exponential.split('e');
   const exponent = Number(power);
   const trimmed = (text: string): string => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
-  if (exponent < -4 || exponent >= significant) {
-    return twoDigitExponent(`${trimmed(mantissa)}e${exponent < 0 ? '-' : '+'}${Math.abs(exponent)}`);
-  }
-  return trimmed(magnitude.toFixed(Math.min(Math.max(0, significant - 1 - exponent), maximumPrecision)));
+  return exponent < -4 || exponent >= significant
+    ? `${trimmed(mantissa)}e${power}`
+    : trimmed(toFixed(magnitude, Math.max(0, significant - 1 - exponent)));
 }
 
 function pad(text: string, { width, minus, zero }: Directive): string {

@@ -14,11 +14,11 @@ const plain = /^[ !#-[\]-~]*$/;
 /** Whether Go prints the character as it is. */
 export const isPrintable = (character: string): boolean => printable.test(character);
 
-function escaped(character: string, quote: string): string {
+function escaped(character: string, quote: string, asciiOnly: boolean): string {
   if (character === quote) return `\\${character}`;
   const short = escapes[character];
   if (short !== undefined) return short;
-  if (isPrintable(character)) return character;
+  if (isPrintable(character) && !(asciiOnly && character > '~')) return character;
   const code = character.codePointAt(0) ?? 0;
   if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`;
   if (code >= 0xd800 && code <= 0xdfff) return '\\ufffd';
@@ -28,13 +28,14 @@ function escaped(character: string, quote: string): string {
     : `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
-/** A string literal of Go, with its quotes: `%q`. */
-export function quote(text: string): string {
+/** A string literal of Go, with its quotes: `%q`, or `%+q` for ASCII only. */
+export function quote(text: string, asciiOnly = false): string {
   if (plain.test(text)) return `"${text}"`;
   let quoted = '"';
-  for (const character of text) quoted += escaped(character, '"');
+  for (const character of text) quoted += escaped(character, '"', asciiOnly);
   return `${quoted}"`;
 }
 
 /** A character literal of Go: `%q` of an integer. */
-export const quoteCharacter = (character: string): string => `'${escaped(character, "'")}'`;
+export const quoteCharacter = (character: string, asciiOnly = false): string =>
+  `'${escaped(character, "'", asciiOnly)}'`;

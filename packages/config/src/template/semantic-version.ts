@@ -189,8 +189,8 @@ function meets(version: SemanticVersion, { operator, version: wanted, given }: C
     case '<=':
       return given === 3 ? order <= 0 : order <= 0 || within;
     case '~':
-      if (order < 0) return false;
-      if (given === 0) return true;
+      // ~0.0.0 stands for any version in the original, too.
+      if (order < 0 || given === 0 || (given === 3 && wanted.toText() === '0.0.0')) return order >= 0;
       return given === 1 ? sameMajor : sameMinor;
     case '^':
       if (order < 0) return false;

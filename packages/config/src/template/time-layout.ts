@@ -94,7 +94,7 @@ export function formatTime(layout: string, parts: TimeParts): string {
       case 'pm':
         return parts.hour >= 12 ? 'pm' : 'am';
       case 'MST':
-        return parts.abbreviation || formatOffset(parts.offset % 3600 === 0 ? '-07' : '-0700', parts.offset);
+        return parts.abbreviation || formatOffset('-0700', parts.offset);
     }
     return isFraction(token) ? formatFraction(token, parts.nanosecond) : formatOffset(token, parts.offset);
   });

@@ -32,16 +32,17 @@ export function localZone(): Zone {
   return timeZone === 'UTC' ? utc : new IntlZone(timeZone);
 }
 
-class IntlZone implements Zone {
-  readonly #offset: Intl.DateTimeFormat;
-  readonly #names: readonly Intl.DateTimeFormat[];
+/** Each knows the abbreviations of its part of the world. */
+const locales = ['en-US', 'en-GB', 'en-AU', 'en-NZ', 'en-IN', 'en-ZA', 'ja-JP'];
 
+class IntlZone implements Zone {
+  readonly #timeZone: string;
+  readonly #offset: Intl.DateTimeFormat;
+
+  /** @throws RangeError for a zone that there is not */
   constructor(timeZone: string) {
+    this.#timeZone = timeZone;
     this.#offset = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
-    // American English abbreviates the zones of America, British English those of Europe.
-    this.#names = ['en-US', 'en-GB', 'en-AU'].map(
-      (locale) => new Intl.DateTimeFormat(locale, { timeZone, timeZoneName: 'short' }),
-    );
   }
 
   offsetAt(milliseconds: number): number {
@@ -52,10 +53,23 @@ class IntlZone implements Zone {
   }
 
   abbreviationAt(milliseconds: number): string {
-    return (
-      this.#names.map((names) => zoneName(names, milliseconds)).find((name) => /^[A-Z]+$/.test(name)) ?? ''
-    );
+    for (const locale of locales) {
+      const name = zoneName(this.#names(locale), milliseconds);
+      if (/^[A-Z]+$/.test(name)) return name;
+    }
+    return numericName(this.offsetAt(milliseconds));
   }
+
+  #names(locale: string): Intl.DateTimeFormat {
+    return new Intl.DateTimeFormat(locale, { timeZone: this.#timeZone, timeZoneName: 'short' });
+  }
+}
+
+/** Zones without an abbreviation are called by their offset: `-03`, `+0545`. */
+function numericName(offset: number): string {
+  const minutes = Math.floor(Math.abs(offset) / 60);
+  const parts = minutes % 60 === 0 ? [minutes / 60] : [Math.floor(minutes / 60), minutes % 60];
+  return (offset < 0 ? '-' : '+') + parts.map((part) => String(part).padStart(2, '0')).join('');
 }
 
 function zoneName(names: Intl.DateTimeFormat, milliseconds: number): string {

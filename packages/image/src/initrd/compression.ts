@@ -43,7 +43,7 @@ export async function compressArchive(
   compression: Compression,
   work: string,
 ): Promise<Uint8Array> {
-  if (compression === 'zstd') return Bun.zstdCompressSync(Uint8Array.from(archive), { level: 19 });
+  if (compression === 'zstd') return Bun.zstdCompressSync(Uint8Array.from(archive), { level: 22 });
   if (compression === 'gzip') return Bun.gzipSync(Uint8Array.from(archive), { level: 9 });
   const file = `${work}/archive`;
   host.files.write(file, archive);

@@ -20,10 +20,12 @@ export function parseModprobeConfig(texts: readonly string[]): ModprobeConfig {
   return { options, blacklist };
 }
 
-/** The `options` lines for the modules of the initrd. */
-export function writeModprobeOptions(config: ModprobeConfig, names: ReadonlySet<string>): string {
-  return [...config.options]
-    .filter(([name]) => names.has(name))
-    .map(([name, words]) => `options ${name} ${words.join(' ')}\n`)
+/**
+ * The `options` lines for the modules of the initrd: the administrator's, and `async_probe` for all, with which
+ * loading a driver does not wait for its slowest device (kernel documentation, admin-guide/kernel-parameters).
+ */
+export function writeModprobeOptions(config: ModprobeConfig, names: readonly string[]): string {
+  return names
+    .map((name) => `options ${[name, 'async_probe=1', ...(config.options.get(name) ?? [])].join(' ')}\n`)
     .join('');
 }

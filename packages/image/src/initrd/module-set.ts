@@ -21,7 +21,12 @@ export interface ModuleGroup {
  * `required` says so. Storage that is not here is reached by `extraModules` or by the distribution's own initrd.
  */
 export const defaultModuleGroups: readonly ModuleGroup[] = [
-  { purpose: 'loop device and device mapper', modules: ['loop', 'dm-mod', 'dm-verity'], required: 'all', load: 'boot' },
+  {
+    purpose: 'loop device and device mapper',
+    modules: ['loop', 'dm-mod', 'dm-verity'],
+    required: 'all',
+    load: 'boot',
+  },
   { purpose: 'root file system', modules: ['erofs', 'squashfs', 'ext4'], required: 'any', load: 'boot' },
   { purpose: 'state and recovery partitions', modules: ['ext4'], required: 'all', load: 'boot' },
   { purpose: 'writable layer of a live system', modules: ['overlay'], required: 'all', load: 'boot' },
@@ -47,7 +52,7 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
     purpose: 'disks of virtual machines',
     modules: [
       ...['virtio_blk', 'virtio_scsi', 'virtio_pci', 'virtio_mmio', 'vmw_pvscsi', 'hv_vmbus', 'hv_storvsc'],
-      ...['pci_hyperv', 'xen_blkfront', 'xen_scsifront'],
+      ...['pci_hyperv', 'xen_blkfront'],
     ],
     load: 'boot',
   },
@@ -55,9 +60,7 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
   { purpose: 'NVMe', modules: ['nvme', 'vmd'], load: 'boot' },
   {
     purpose: 'SCSI and RAID adapters',
-    modules: [
-      ...['mptspi', 'mptsas', 'mpt3sas', 'mpi3mr', 'megaraid_sas', 'aacraid', 'hpsa', 'smartpqi', 'isci', 'arcmsr'],
-    ],
+    modules: [...['mptspi', 'mptsas', 'mpt3sas', 'mpi3mr', 'megaraid_sas', 'hpsa', 'smartpqi']],
     load: 'boot',
   },
   {
@@ -70,7 +73,7 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
   },
   {
     purpose: 'SD cards and eMMC',
-    modules: ['mmc_block', 'sdhci_pci', 'sdhci_acpi', 'rtsx_pci_sdmmc', 'rtsx_usb_sdmmc'],
+    modules: ['mmc_block', 'sdhci_pci', 'sdhci_acpi', 'rtsx_pci_sdmmc'],
     load: 'boot',
   },
   {

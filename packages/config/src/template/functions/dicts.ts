@@ -19,7 +19,7 @@ function merge(run: Run, into: Dict, from: Dict, overwrite: boolean, depth = 0):
     for (const [key, value] of from) {
       const there = into.get(key);
       if (isDict(there) && isDict(value)) merge(run, there, value, overwrite, depth + 1);
-      else if (!into.has(key) || (isTrue(value) && (overwrite || !isTrue(there)))) into.set(key, value);
+      else if (overwrite || !into.has(key) || (isTrue(value) && !isTrue(there))) into.set(key, value);
     }
     return into;
   });

@@ -28,6 +28,12 @@ export function toFloat(value: Value): number {
 /** For counts and indexes. */
 export const toSmallInteger = (value: Value): number => Number(BigInt.asIntN(64, toInteger(value)));
 
+const largest = 2n ** 63n - 1n;
+
+/** What does not fit 64 bits is the nearest that does. */
+const clamped = (value: bigint): number | bigint =>
+  integer(value > largest ? largest : value < -largest - 1n ? -largest - 1n : value);
+
 function nonZero(divisor: bigint): bigint {
   if (divisor === 0n) throw new TemplateFailure('division by zero');
   return divisor;
@@ -74,6 +80,8 @@ function round(value: number, places: number, from = 0.5): number {
 
 const max = takesMany(['any'], 'any', (_, ...values) => best(values, (a, b) => a > b));
 
+const int = takes(['any'], (_, value) => integer(toInteger(value)));
+
 export const numberFunctions: Readonly<Record<string, TemplateFunction>> = {
   add: takesMany([], 'any', (_, ...values) =>
     integer(values.reduce<bigint>((total, value) => total + toInteger(value), 0n)),
@@ -82,10 +90,7 @@ export const numberFunctions: Readonly<Record<string, TemplateFunction>> = {
   add1f: takes(['any'], (_, value) => sum(value, [1])),
   addf: takesMany([], 'any', (_, ...values) => sum(0, values)),
   atoi: takes(['string'], (_, text) =>
-    /^[+-]?\d+$/.test(text) &&
-    BigInt.asIntN(64, BigInt(text.replace('+', ''))) === BigInt(text.replace('+', ''))
-      ? integer(BigInt(text.replace('+', '')))
-      : 0,
+    /^[+-]?\d+$/.test(text) ? clamped(BigInt(text.replace('+', ''))) : 0,
   ),
   biggest: max,
   ceil: takes(['any'], (_, value) => new Float(Math.ceil(toFloat(value)))),
@@ -93,8 +98,8 @@ export const numberFunctions: Readonly<Record<string, TemplateFunction>> = {
   divf: takesMany(['any'], 'any', (_, first, ...rest) => quotient(first, rest)),
   float64: takes(['any'], (_, value) => new Float(toFloat(value))),
   floor: takes(['any'], (_, value) => new Float(Math.floor(toFloat(value)))),
-  int: takes(['any'], (_, value) => integer(toInteger(value))),
-  int64: takes(['any'], (_, value) => integer(toInteger(value))),
+  int,
+  int64: int,
   max,
   maxf: takesMany(['any'], 'any', (_, ...values) => new Float(Math.max(...values.map(toFloat)))),
   min: takesMany(['any'], 'any', (_, ...values) => best(values, (a, b) => a < b)),

@@ -1,0 +1,51 @@
+import { expect, test } from 'bun:test';
+import { mergeDocuments } from '@kairos/config/collect';
+import type { InstallConfig } from './install-config.ts';
+import { environmentOf, wishOf } from './install-wish.ts';
+
+const collected = { config: {}, tree: mergeDocuments([]).tree, documents: [], problems: [] };
+const wish = (config: InstallConfig, force = false) => wishOf(collected, config, { force, after: 'nothing' });
+
+test('sizes, extra partitions and titles are taken over', () => {
+  const { sizes, extra, entryName } = wish({
+    install: {
+      partitions: { oem: { size: '128' }, state: null, persistent: { size: 0 }, efi: {} },
+      'extra-partitions': [
+        { name: 'a', size: 5, fs: '-' },
+        { name: 'b', label: 'B', fs: 'xfs' },
+        { name: 'c' },
+      ],
+      'grub-entry-name': 'Edge',
+    },
+  });
+  expect(sizes).toEqual({ oem: 128, persistent: 0 });
+  expect(extra).toEqual([
+    { name: 'a', size: 5, filesystem: 'none' },
+    { name: 'b', size: 0, filesystem: 'xfs', label: 'B' },
+    { name: 'c', size: 0 },
+  ]);
+  expect(entryName).toBe('Edge');
+});
+
+test.each([
+  [undefined, false, false],
+  [null, true, true],
+  [true, false, true],
+])('force %p in the configuration and %p on the command line is %p', (configured, given, result) => {
+  expect(wish({ install: { force: configured } }, given).force).toBe(result);
+});
+
+test('grub options of the installation win', () => {
+  const config = {
+    grub_options: { extra_cmdline: 'a', saved_entry: 'cos', next_entry: null },
+    install: { grub_options: { extra_cmdline: 'b', timeout: 3 } },
+  };
+  expect(wish(config).grubOptions).toEqual({ extra_cmdline: 'b', saved_entry: 'cos', timeout: '3' });
+});
+
+test('environment is a list or a map', () => {
+  expect(environmentOf({ env: ['A=1', 'B=x=y', null, 'odd'], install: { env: { A: 2 } } })).toEqual({
+    A: '2',
+    B: 'x=y',
+  });
+});

@@ -1,0 +1,37 @@
+import { expect, test } from 'bun:test';
+import { mergeDocuments } from '@kairos/config/collect';
+import { parseDocument } from '@kairos/config/document';
+import { parse } from 'yaml';
+import type { CollectedConfig, Mapping } from './collect-config.ts';
+import { oemFiles } from './oem-files.ts';
+
+function collected(...texts: string[]): CollectedConfig {
+  const documents = texts.map((text, index) => parseDocument(text, `/oem/${index + 1}.yaml`));
+  return { ...mergeDocuments(documents), documents, config: {} as Mapping };
+}
+
+test('the configuration is one document with its sources, sorted keys and no anchors', () => {
+  const files = oemFiles(
+    collected('#cloud-config\nusers: [&a {name: x}, *a]\n', '#cloud-config\nhostname: a\n'),
+    {},
+  );
+  expect([...files.keys()]).toEqual(['90_custom.yaml']);
+  expect(files.get('90_custom.yaml')).toBe(
+    '#cloud-config\n\n# Sources:\n# - /oem/1.yaml\n# - /oem/2.yaml\n\nhostname: a\nusers:\n    - name: x\n    - name: x\n',
+  );
+});
+
+test('mounts of the user become a stage', () => {
+  const files = oemFiles(collected(), { bind_mounts: ['/a', null, '/b'], ephemeral_mounts: [] });
+  expect(parse(files.get('10_user_custom_mounts.yaml') ?? '')).toEqual({
+    stages: {
+      rootfs: [
+        {
+          name: 'Mounts of the user',
+          environment_file: '/run/cos/custom-layout.env',
+          environment: { CUSTOM_BIND_MOUNTS: '/a /b' },
+        },
+      ],
+    },
+  });
+});

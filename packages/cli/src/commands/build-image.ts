@@ -1,0 +1,79 @@
+import { buildCommand } from '@stricli/core';
+import type { Context } from '../application.ts';
+import { dryRunFlag, jsonFlag, quietFlag, text } from './flags.ts';
+
+/** What the user says of an image on the command line; the same as a definition says in YAML. */
+export interface BuildImageFlags {
+  readonly definition?: string;
+  readonly output?: string;
+  readonly executable?: string;
+  readonly cache?: string;
+  readonly work?: string;
+  readonly refresh: boolean;
+  readonly flavor?: string;
+  readonly architecture?: string;
+  readonly imageVersion?: string;
+  readonly model?: string;
+  readonly init?: string;
+  readonly initrd?: string;
+  readonly component?: readonly string[];
+  readonly withoutComponent?: readonly string[];
+  readonly package?: readonly string[];
+  readonly file?: readonly string[];
+  readonly cloudConfig?: readonly string[];
+  readonly kernelArgument?: readonly string[];
+  readonly filesystem?: string;
+  readonly compression?: string;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+const word = (brief: string, placeholder: string) =>
+  ({ kind: 'parsed', parse: text, brief, placeholder, optional: true }) as const;
+const words = (brief: string, placeholder: string) => ({ ...word(brief, placeholder), variadic: true }) as const;
+
+export const buildImageCommand = buildCommand<BuildImageFlags, [string?], Context>({
+  docs: {
+    brief: 'Make an OS image from a distribution root',
+    fullDescription:
+      'Makes an OS image, an OCI image layout, from a root: debian:13 (bootstrapped from packages), dir:, tar:, oci: (layout folder), oci-archive:, docker-archive:. A definition in YAML says the same as the flags, which win. The same base and definition give the same digest. Needs root.',
+    customUsage: ['debian:13 --output image/', '--definition my-os.yaml --output image/', 'dir:root --output image/ --dry-run'],
+  },
+  parameters: {
+    flags: {
+      definition: word('Definition in YAML', 'file'),
+      output: word('Folder of the OCI layout to write', 'folder'),
+      executable: word('The kairos that goes into the image; default: this one', 'file'),
+      cache: word('Where bootstrapped roots are kept; default: ~/.cache/kairos', 'folder'),
+      work: word('Where the root is unpacked meanwhile; default: beside the output', 'folder'),
+      refresh: { kind: 'boolean', brief: 'Bootstrap again, for newer packages', default: false, withNegated: false },
+      flavor: word('Distribution, where the root does not say', 'name'),
+      architecture: word('amd64, arm64', 'name'),
+      imageVersion: word('Version of the image, such as v1.2.0', 'version'),
+      model: word('Board, default generic', 'name'),
+      init: word('systemd, sysvinit or openrc', 'name'),
+      initrd: word('thin or dracut', 'name'),
+      component: words('Component to add: a name or the path of a manifest', 'name'),
+      withoutComponent: words('Component to leave out', 'name'),
+      package: words('Package to install', 'name'),
+      file: words('File to lay in: SOURCE:/path', 'source:path'),
+      cloudConfig: words('Cloud-config for /system/oem', 'file'),
+      kernelArgument: words('Kernel argument', 'word'),
+      filesystem: word('erofs, squashfs or ext4; default: the best that the kernel has', 'type'),
+      compression: word('How hard to compress the root: none, fast or best', 'level'),
+      dryRun: dryRunFlag,
+      json: jsonFlag,
+      quiet: quietFlag,
+    },
+    positional: {
+      kind: 'tuple',
+      parameters: [{ brief: 'Base: debian:13, dir:…, tar:…, oci:…', placeholder: 'base', parse: text, optional: true }],
+    },
+    aliases: { d: 'definition', o: 'output' },
+  },
+  async func(flags, base) {
+    const { buildImageVerb } = await import('../image-verb.ts');
+    this.process.stdout.write(await buildImageVerb(base, flags));
+  },
+});

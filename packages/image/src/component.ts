@@ -1,0 +1,179 @@
+import { dirname, join, normalize } from 'node:path/posix';
+import { KairosError } from '@kairos/facts/errors';
+import { didYouMean } from '@kairos/facts/suggest';
+import type { Host } from '@kairos/host/host';
+import { z } from 'zod';
+import { families, inits, roles } from './flavor.ts';
+import { readDocument } from './read-document.ts';
+import { systemFiles } from './system-data.ts';
+
+const mode = z.string().regex(/^0?[0-7]{3,4}$/, 'expected permission bits such as "0755"');
+const path = z.string().startsWith('/', 'expected an absolute path');
+
+export const componentSchema = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected lower-case letters, digits and hyphens'),
+  description: z.string().min(1),
+  /** The part that it takes; an image has one component for each. */
+  provides: z.enum(['kernel', 'init', 'bootloader', 'initrd']).optional(),
+  /** Whether it is in every image unless left out. */
+  default: z.boolean().default(false),
+  /** Other components that it needs. */
+  needs: z.array(z.string()).default([]),
+  /** Init systems that it works with; default: every one. */
+  inits: z.array(z.enum(inits)).optional(),
+  packages: z
+    .strictObject({
+      /** Roles, for which the flavor names the packages. */
+      roles: z.array(z.enum(roles)).default([]),
+      /** Package names by family. */
+      families: z.partialRecord(z.enum(families), z.array(z.string())).default({}),
+    })
+    .prefault({}),
+  files: z
+    .array(
+      z.strictObject({
+        path,
+        /** File beside the manifest. */
+        source: z.string().optional(),
+        /** Every file below a directory beside the manifest goes below `path`. */
+        directory: z.string().optional(),
+        content: z.string().optional(),
+        mode: mode.default('0644'),
+        inits: z.array(z.enum(inits)).optional(),
+      }),
+    )
+    .default([]),
+  links: z
+    .array(z.strictObject({ path, target: z.string().min(1), inits: z.array(z.enum(inits)).optional() }))
+    .default([]),
+  directories: z.array(z.strictObject({ path, mode: mode.default('0755') })).default([]),
+  /** Services by init system. */
+  services: z
+    .partialRecord(
+      z.enum(inits),
+      z.strictObject({ enable: z.array(z.string()).default([]), mask: z.array(z.string()).default([]) }),
+    )
+    .default({}),
+  kernelArguments: z.array(z.string()).default([]),
+  /** What must be in the image in the end. */
+  checks: z
+    .array(
+      z.strictObject({
+        path,
+        is: z.enum(['file', 'executable', 'directory']).default('file'),
+        inits: z.array(z.enum(inits)).optional(),
+        hint: z.string().min(1),
+      }),
+    )
+    .default([]),
+});
+export type ComponentManifest = z.infer<typeof componentSchema>;
+
+/** A component with the texts of the files that its manifest names. */
+export interface Component {
+  readonly manifest: ComponentManifest;
+  /** Where it comes from, for messages. */
+  readonly from: string;
+  /** Content of a file by its path relative to the manifest. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+function invalid(from: string, message: string, hint?: string): KairosError {
+  return new KairosError('COMPONENT_INVALID', `${from}: ${message}`, {
+    exit: 'invalidInput',
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function checkFiles(manifest: ComponentManifest, from: string): void {
+  for (const file of manifest.files) {
+    const ways = [file.source, file.directory, file.content].filter((way) => way !== undefined).length;
+    if (ways !== 1) {
+      throw invalid(from, `the file ${file.path} needs exactly one of source, directory and content`);
+    }
+  }
+}
+
+const builtinDirectory = 'components/';
+let builtins: ReadonlyMap<string, Component> | undefined;
+
+/** Components that the executable carries, by name. */
+export function builtinComponents(): ReadonlyMap<string, Component> {
+  builtins ??= new Map(
+    Object.entries(systemFiles)
+      .filter(([file]) => file.startsWith(builtinDirectory) && file.endsWith('.yaml'))
+      .map(([file, text]) => {
+        const from = `system/${file}`;
+        const { value: manifest } = readDocument(componentSchema, text, from, 'COMPONENT');
+        checkFiles(manifest, from);
+        // A manifest of ours names files of `system/`.
+        return [manifest.name, { manifest, from, sources: new Map(Object.entries(systemFiles)) }];
+      }),
+  );
+  return builtins;
+}
+
+/** Reads a component of a user: `component.yaml` with its files beside it. */
+function readComponent(host: Host, file: string): Component {
+  const text = host.files.readTextIfAny(file);
+  if (text === undefined) {
+    throw new KairosError('COMPONENT_NOT_FOUND', `There is no component manifest ${file}`, {
+      exit: 'notFound',
+    });
+  }
+  const { value: manifest } = readDocument(componentSchema, text, file, 'COMPONENT');
+  checkFiles(manifest, file);
+  const sources = new Map<string, string>();
+  const inside = (relative: string): string => {
+    const plain = normalize(relative);
+    if (plain.startsWith('/') || plain === '..' || plain.startsWith('../')) {
+      throw invalid(file, `${relative} is not below the directory of the manifest`);
+    }
+    return plain;
+  };
+  const take = (relative: string) => {
+    const content = host.files.readTextIfAny(join(dirname(file), relative));
+    if (content === undefined) throw invalid(file, `there is no file ${relative} beside it`);
+    sources.set(relative, content);
+  };
+  const takeAll = (relative: string) => {
+    for (const name of host.files.list(join(dirname(file), relative))) {
+      const place = `${relative}/${name}`;
+      const kind = host.files.status(join(dirname(file), place))?.kind;
+      if (kind === 'directory') takeAll(place);
+      else if (kind === 'file') take(place);
+    }
+  };
+  for (const entry of manifest.files) {
+    if (entry.source !== undefined) take(inside(entry.source));
+    if (entry.directory !== undefined) takeAll(inside(entry.directory));
+  }
+  return { manifest, from: file, sources };
+}
+
+/**
+ * The component that a definition names: one that the executable carries, or a path to a manifest.
+ * @param directory What relative paths are relative to.
+ * @throws KairosError `COMPONENT_UNKNOWN`, `COMPONENT_NOT_FOUND`, `COMPONENT_INVALID`
+ */
+export function findComponent(host: Host, name: string, directory: string): Component {
+  if (name.includes('/')) {
+    const file = name.startsWith('/') ? name : join(directory, name);
+    return readComponent(
+      host,
+      host.files.status(file)?.kind === 'directory' ? join(file, 'component.yaml') : file,
+    );
+  }
+  const known = builtinComponents();
+  const found = known.get(name);
+  if (found) return found;
+  const meant = didYouMean(name, known.keys());
+  throw new KairosError(
+    'COMPONENT_UNKNOWN',
+    `There is no component ${JSON.stringify(name)}${meant === undefined ? '' : `, did you mean ${JSON.stringify(meant)}?`}`,
+    {
+      exit: 'invalidInput',
+      hint: `Known: ${[...known.keys()].join(', ')}. One of your own is named by its path, such as ./components/mine.`,
+    },
+  );
+}

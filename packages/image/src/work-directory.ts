@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { isSystemError } from '@kairos/facts/errors';
+import type { Host } from '@kairos/host/host';
+
+export interface WorkDirectory {
+  readonly path: string;
+  remove(): void;
+}
+
+const prefix = 'image-';
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !isSystemError(error, 'ESRCH');
+  }
+}
+
+/**
+ * A directory of its own for one build, below the one that the user named. Those of builds that did not live to their
+ * end are removed first.
+ */
+export function openWork(host: Host, parent: string): WorkDirectory {
+  host.files.makeDirectory(parent);
+  for (const name of host.files.list(parent)) {
+    const pid = /^image-(\d+)-[0-9a-f]{8}$/.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) host.files.remove(join(parent, name));
+  }
+  const path = join(parent, `${prefix}${process.pid}-${randomBytes(4).toString('hex')}`);
+  host.files.makeDirectory(path);
+  return { path, remove: () => host.files.remove(path) };
+}
