@@ -215,25 +215,35 @@ const code = (text: string): string => {
   return text.includes('`') ? `\`\` ${escaped} \`\`` : `\`${escaped}\``;
 };
 
+/** A table of Markdown with its columns aligned. */
+function markdownTable(rows: readonly (readonly string[])[]): string {
+  const [head = []] = rows;
+  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  const rule = widths.map((width) => '-'.repeat(width));
+  return [line(head), line(rule), ...rows.slice(1).map(line)].join('\n');
+}
+
 /** The part of docs/templates.md that lists the functions. */
 export function functionReference(): string {
   const others = aliases();
-  const rows = (names: readonly string[]): string[] =>
+  const rowsOf = (names: readonly string[]): string[][] =>
     names
       .filter((name) => others.has(name))
       .map((name) => {
         const [template, result] = examples[name] ?? ['', ''];
         const named = [name, ...(others.get(name) ?? [])].map(code).join(', ');
         const shown = /^\s|\s$|\n/.test(result) ? JSON.stringify(result) : result;
-        return `| ${named} | ${code(template)} | ${code(shown)} |`;
+        return [named, code(template), code(shown)];
       });
-  const table = (title: string, names: readonly string[]): string =>
-    [`### ${title}`, '', '| function | example | gives |', '| --- | --- | --- |', ...rows(names)].join('\n');
+  const section = (title: string, names: readonly string[]): string =>
+    `### ${title}\n\n${markdownTable([['function', 'example', 'gives'], ...rowsOf(names)])}`;
   const refused = [...refusedFunctions].map(([name, why]) => `- ${code(name)}: ${why}`);
   return [
     ...functionThemes.map(([title, theme], index) =>
-      table(title, [...(index === 0 ? shortCircuitFunctions : []), ...Object.keys(theme)]),
+      section(title, [...(index === 0 ? shortCircuitFunctions : []), ...Object.keys(theme)]),
     ),
-    ['### Left out', '', ...refused].join('\n'),
+    `### Left out\n\n${refused.join('\n')}`,
   ].join('\n\n');
 }

@@ -78,4 +78,9 @@ golden([
     '{{mergeOverwrite (dict "a" 1) (dict "a" nil)}} {{mergeOverwrite (dict "a" 1) (dict "a" (list))}} {{mergeOverwrite (dict "a" 1) (dict "a" (dict))}} {{mergeOverwrite (dict "a" (dict "b" 1)) (dict "a" (dict))}} {{mergeOverwrite (dict "a" (dict "b" 1)) (dict "a" nil)}} {{merge (dict "a" nil) (dict "a" 1)}} {{merge (dict "a" (dict)) (dict "a" "x")}} {{merge (dict "a" nil) (dict "a" (dict "b" 1))}}',
     'map[a:<nil>] map[a:[]] map[a:map[]] map[a:map[b:1]] map[a:<nil>] map[a:1] map[a:x] map[a:map[b:1]]',
   ],
+  [
+    'maps that are not there',
+    '{{keys .x}} {{hasKey .x "a"}} [{{get .x "a"}}] {{pluck "a" .x}} {{pick .x "a"}} {{omit .x "a"}} {{values .x}}',
+    '[] false [] [] map[] map[] []',
+  ],
 ]);

@@ -43,4 +43,9 @@ golden([
     '[1 2.5 x <nil> 1e+06] [<no value>] [1] float64',
   ],
   ['html', '{{html "<a>"}}', '&lt;a&gt;'],
+  [
+    'escaping what is not there',
+    '{{html .x}} {{urlquery .x}} {{js .x}}',
+    '&lt;no value&gt; %3Cno+value%3E \\u003Cno value\\u003E',
+  ],
 ]);
