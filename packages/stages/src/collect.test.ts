@@ -44,3 +44,15 @@ test('each bad file is one problem with its file, and the others stay', () => {
   );
   expect(files.at(-1)?.stages.get('boot')?.length).toBe(1);
 });
+
+test('files that cannot concern a stage are not parsed', () => {
+  const made = testMachine();
+  made.put('/oem/1.yaml', 'stages: {network: [');
+  made.put('/oem/2.yaml', 'stages: {fs.after: [{}]}');
+  made.put('/oem/3.yaml', '#cloud-config\nhostname: x\n');
+  const names = (stage: string) =>
+    collectStageFiles(made.host, ['/oem'], stage).files.map(({ file }) => file);
+  expect(names('fs')).toEqual(['/oem/2.yaml']);
+  expect(names('initramfs')).toEqual(['/oem/3.yaml']);
+  expect(collectStageFiles(made.host, ['/oem'], 'network').problems.length).toBe(1);
+});

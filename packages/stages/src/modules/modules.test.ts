@@ -128,6 +128,14 @@ describe('hostname', () => {
     ['', false],
   ])('%s: %p', (name, is) => expect(isHostname(name)).toBe(is));
 
+  test('an unusual name is taken and told, an impossible one refused', async () => {
+    const made = testMachine();
+    made.put('/proc/sys/kernel/hostname', '');
+    expect(told(await made.step('hostname: my_node'))).toEqual(['HOSTNAME_UNUSUAL:3']);
+    expect(made.read('/etc/hostname')).toBe('my_node\n');
+    expect(told(await made.step('hostname: "a b"'))).toEqual(['HOSTNAME_INVALID:3']);
+  });
+
   test('without a loopback line one is added', () => {
     expect(hostsWith('10.0.0.1 other\n', 'me')).toBe('127.0.0.1 localhost me\n10.0.0.1 other\n');
   });

@@ -50,6 +50,22 @@ describe('a new user', () => {
     expect(lineOf(made, '/etc/passwd', 'toor')).toStartWith('toor:x:1001:');
   });
 
+  test('has no uid 0 either where nobody has it yet, and no root is made', async () => {
+    const made = testMachine();
+    mkdirSync(join(made.folder, 'home/home'), { recursive: true });
+    const result = await made.step(
+      'users:\n  home: { no_create_home: true }\n  evil: { uid: 0, no_create_home: true }\n  root: { passwd: x }',
+    );
+    expect(told(result)).toEqual(['UID_REFUSED:5', 'ROOT_MISSING:6']);
+    const uids = made
+      .read('/etc/passwd')
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(':')[2]);
+    expect(uids.length).toBe(2);
+    expect(uids).not.toContain('0');
+  });
+
   test('in order of names, after those who bring a number along, and never one that a home has', async () => {
     const made = machine();
     mkdirSync(join(made.folder, 'home/gone'), { recursive: true });
