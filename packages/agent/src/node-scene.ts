@@ -16,7 +16,10 @@ import { packTar } from 'modern-tar';
 export interface Scene {
   readonly folder: string;
   /** A host as after a start of the given slot. */
-  boot(slot: 'active' | 'passive' | 'recovery', more?: DirectoryHostOptions & { cmdline?: string }): DirectoryHost;
+  boot(
+    slot: 'active' | 'passive' | 'recovery',
+    more?: DirectoryHostOptions & { cmdline?: string },
+  ): DirectoryHost;
   /** Makes an image; gives its folder. */
   image(version: string, more?: Partial<ImageManifest>): Promise<string>;
   /** Puts an image into a slot. */
@@ -107,7 +110,10 @@ export function sceneFolder(): string {
 export function makeScene(folder: string): Scene {
   const place = (key: 'state' | 'recovery') => join(folder, key === 'state' ? 'state' : 'recovery');
   let images = 0;
-  const host = (booted: 'active' | 'passive' | 'recovery', more: DirectoryHostOptions & { cmdline?: string }) => {
+  const host = (
+    booted: 'active' | 'passive' | 'recovery',
+    more: DirectoryHostOptions & { cmdline?: string },
+  ) => {
     const onState = booted !== 'recovery';
     const mounted = (target: string, mode: string) => ({ source: '', target, type: 'ext4', options: [mode] });
     const machine = directoryHost(folder, {

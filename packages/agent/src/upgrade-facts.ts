@@ -19,10 +19,11 @@ import {
   planBootloaderUpdate,
 } from './bootloader-update.ts';
 import type { Cleanup } from './cleanup.ts';
+import { discardPrefix, type SlotPlace, type SlotsFound } from './leftovers.ts';
 import { type OpenPartition, openPartition } from './partition-access.ts';
 import { damageOf, manifestDigest, readSlot, treeSize } from './slot-view.ts';
-import { discardName, readJournal } from './upgrade-journal.ts';
-import type { SlotPlace, UpgradeFacts } from './upgrade-plan.ts';
+import { readJournal } from './upgrade-journal.ts';
+import type { UpgradeFacts } from './upgrade-plan.ts';
 
 /** An environment block; one that is damaged counts as empty and is told. */
 export function readEnvironment(
@@ -53,6 +54,34 @@ const placeOf = (files: HostFiles, directory: string): SlotPlace => ({
   there: files.status(directory) !== undefined,
   slot: readSlot(files, directory),
 });
+
+/** The slots of a partition as they are now. */
+export function findSlots(
+  host: Host,
+  mountPoint: string,
+  slot: 'active' | 'recovery',
+  bootState: BootState,
+): SlotsFound {
+  const { files } = host;
+  const cos = `${mountPoint}/cOS`;
+  return {
+    mountPoint,
+    bootState,
+    runningRootHash: runningRootHash(files.readTextIfAny('/proc/cmdline') ?? ''),
+    target: placeOf(files, `${cos}/${slot}`),
+    passive: slot === 'recovery' ? { there: false, slot: undefined } : placeOf(files, `${cos}/passive`),
+    transition: placeOf(files, `${cos}/transition`),
+    discarded: files
+      .list(cos)
+      .filter((name) => name.startsWith(discardPrefix))
+      .map((name) => ({
+        name,
+        slot: readSlot(files, `${cos}/${name}`),
+        size: treeSize(files, `${cos}/${name}`),
+      })),
+    journal: readJournal(files, cos),
+  };
+}
 
 /** The bytes of `image.json`, whose digest names the image. */
 async function imageManifestDigest(image: BootForm): Promise<string> {
@@ -168,14 +197,14 @@ export async function gatherUpgradeFacts(options: GatherOptions): Promise<Upgrad
   const { host, disk, slot, bootState, image, place, cleanup, signal, warn } = options;
   const { files } = host;
   const cos = `${place.mountPoint}/cOS`;
-  const cmdline = files.readTextIfAny('/proc/cmdline') ?? '';
-  const target = placeOf(files, `${cos}/${slot}`);
+  const found = findSlots(host, place.mountPoint, slot, bootState);
+  const { target } = found;
   const digest = await imageManifestDigest(image);
   // The kernel checks what runs, block by block. What does not run, or is what is wanted, is read now.
   const runs =
     target.slot !== undefined &&
     bootState === slot &&
-    target.slot.manifest.verity.rootHash === runningRootHash(cmdline) &&
+    target.slot.manifest.verity.rootHash === found.runningRootHash &&
     target.slot.digest !== digest;
   const damage = !target.there
     ? undefined
@@ -196,8 +225,8 @@ export async function gatherUpgradeFacts(options: GatherOptions): Promise<Upgrad
     slot === 'active' ? await bootloaderFacts(options) : { steps: [], notes: [], mounts: [] };
   const readOnly = [oem, persistent].filter((one) => one !== undefined && !one.writable);
   return {
+    ...found,
     architecture: options.architecture,
-    bootState,
     flavor: runningFlavor(files),
     image: {
       source: image.source,
@@ -205,25 +234,14 @@ export async function gatherUpgradeFacts(options: GatherOptions): Promise<Upgrad
       manifest: image.manifest,
       files: image.files,
     },
-    place: {
-      mountPoint: place.mountPoint,
-      label: slot === 'recovery' ? labels.recovery : labels.state,
-      free: host.freeSpace(files.real(place.mountPoint)),
-    },
-    target,
+    label: slot === 'recovery' ? labels.recovery : labels.state,
+    free: host.freeSpace(files.real(place.mountPoint)),
     targetDamage: damage,
-    passive: slot === 'recovery' ? { there: false, slot: undefined } : placeOf(files, `${cos}/passive`),
     transition: {
-      ...placeOf(files, `${cos}/transition`),
+      ...found.transition,
       size: treeSize(files, `${cos}/transition`),
       present: await presentFiles(files, `${cos}/transition`, image, digest, signal),
     },
-    discard: {
-      ...placeOf(files, `${cos}/${discardName}`),
-      size: treeSize(files, `${cos}/${discardName}`),
-    },
-    journal: readJournal(files, cos),
-    runningRootHash: runningRootHash(cmdline),
     assessment: slot === 'active' ? readEnvironment(files, `${place.mountPoint}/boot_assessment`, warn) : {},
     userEnvironment:
       slot === 'active' ? { path: userPath, variables: readEnvironment(files, userPath, warn) } : undefined,

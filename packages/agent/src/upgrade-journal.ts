@@ -22,8 +22,6 @@ export type UpgradeJournal = z.infer<typeof journalSchema>;
 
 /** Names beside the slots, in `cOS`. */
 export const journalName = 'upgrade.json';
-/** A slot that is on its way out: whoever finds it may remove it. */
-export const discardName = 'discard';
 
 export function readJournal(files: HostFiles, cos: string): UpgradeJournal | undefined {
   const text = files.readTextIfAny(`${cos}/${journalName}`);
@@ -46,6 +44,8 @@ export interface Leftovers {
   readonly transitionThere: boolean;
 }
 
+export type Interruption = 'nothing' | 'copying' | 'switched' | 'done';
+
 /**
  * What has to be done before a new upgrade may begin:
  *
@@ -54,7 +54,7 @@ export interface Leftovers {
  * - `switched`: the new image is in its place and the old one, still in transition, was to become the fallback.
  * - `done`: the places have changed; what is in transition is on its way out.
  */
-export function interruptedAt(found: Leftovers): 'nothing' | 'copying' | 'switched' | 'done' {
+export function interruptedAt(found: Leftovers): Interruption {
   const { journal } = found;
   if (!found.transitionThere) return 'nothing';
   if (!journal || found.target !== journal.next) return 'copying';

@@ -8,8 +8,18 @@ import type { GrubVariables } from '@kairos/host/grub-environment';
 import { assessment, defaultTries, maximumTries } from './boot-choice.ts';
 import type { BootloaderStep } from './bootloader-update.ts';
 import { checkArchitecture, type InstallAction } from './install-plan.ts';
+import {
+  giveName,
+  hasRunningImage,
+  planLeftovers,
+  runsFrom,
+  type SlotAction,
+  type SlotPlace,
+  type SlotsFound,
+  throwAway,
+} from './leftovers.ts';
 import type { SlotView } from './slot-view.ts';
-import { discardName, interruptedAt, journalName, type UpgradeJournal } from './upgrade-journal.ts';
+import { journalName, type UpgradeJournal } from './upgrade-journal.ts';
 
 /** Parts of an upgrade, for progress. */
 export type UpgradePhase =
@@ -38,11 +48,7 @@ export type UpgradeAction =
       readonly present: readonly string[];
     }
   | { readonly kind: 'write-journal'; readonly path: string; readonly journal: UpgradeJournal }
-  /** Two directories change their names, at once. */
-  | { readonly kind: 'exchange'; readonly a: string; readonly b: string }
-  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
-  /** What was written can be seen by a reader that does not replay the journal, as GRUB does not. */
-  | { readonly kind: 'checkpoint'; readonly mountPoint: string }
+  | SlotAction
   /** Merges variables into a GRUB environment block; an empty value removes one. */
   | {
       readonly kind: 'set-environment';
@@ -60,23 +66,8 @@ export type UpgradeAction =
 
 export type UpgradeStep = UpgradeAction & { readonly phase: UpgradePhase };
 
-export interface SlotPlace {
-  /** The directory is there, whatever is in it. */
-  readonly there: boolean;
-  /** What its `image.json` says, where that can be read. */
-  readonly slot: SlotView | undefined;
-}
-
-export interface PlaceOfSlots {
-  /** Where the partition is mounted. */
-  readonly mountPoint: string;
-  readonly label: string;
-  readonly free: number;
-}
-
-export interface UpgradeFacts {
+export interface UpgradeFacts extends SlotsFound {
   readonly architecture: Architecture;
-  readonly bootState: BootState;
   /** Flavor of the running system, for a slot that does not say. */
   readonly flavor: string;
   readonly image: {
@@ -86,22 +77,17 @@ export interface UpgradeFacts {
     readonly manifest: ImageManifest;
     readonly files: ReadonlyMap<string, number>;
   };
-  readonly place: PlaceOfSlots;
-  /** The slot that gets the image. */
-  readonly target: SlotPlace;
+  /** Label of the partition of the slots. */
+  readonly label: string;
+  /** Bytes that are free on it. */
+  readonly free: number;
   /** Why the target cannot be trusted to start: its files are missing or not right. */
   readonly targetDamage: string | undefined;
-  readonly passive: SlotPlace;
   readonly transition: SlotPlace & {
     readonly size: number;
     /** Files of the image that are there already, read and right. */
     readonly present: readonly string[];
   };
-  /** A slot that an earlier upgrade put away. */
-  readonly discard: SlotPlace & { readonly size: number };
-  readonly journal: UpgradeJournal | undefined;
-  /** Root hash of the image that the system runs from. */
-  readonly runningRootHash: string | undefined;
   readonly assessment: GrubVariables;
   /** Where `next_entry` goes, and what is there; `undefined` where there is no such place. */
   readonly userEnvironment: { readonly path: string; readonly variables: GrubVariables } | undefined;
@@ -200,15 +186,6 @@ function checkTries(tries: number): void {
   });
 }
 
-/** Whether a slot has the image that the system runs from; more than one may. */
-function hasRunningImage(facts: UpgradeFacts, slot: SlotView | undefined): boolean {
-  return (
-    (facts.bootState === 'active' || facts.bootState === 'passive') &&
-    slot !== undefined &&
-    slot.manifest.verity.rootHash === facts.runningRootHash
-  );
-}
-
 /** Why the slot that gets the image is not worth keeping as the fallback, so that the fallback of now stays. */
 function reasonToKeepPassive(facts: UpgradeFacts, passive: SlotView | undefined): string | undefined {
   const { target, targetDamage, image, bootState, journal } = facts;
@@ -229,6 +206,20 @@ function reasonToKeepPassive(facts: UpgradeFacts, passive: SlotView | undefined)
   return undefined;
 }
 
+/** Whether the system runs from the slot that goes: the older fallback, or, where that stays, the target. */
+function outgoingRuns(
+  facts: UpgradeFacts,
+  slot: 'active' | 'recovery',
+  toFallback: boolean,
+  fallback: SlotPlace,
+): boolean {
+  const { target, bootState, runningRootHash } = facts;
+  if (toFallback) return runsFrom(facts, fallback.slot, [target.slot]);
+  if (slot === 'active' && bootState !== 'active') return runsFrom(facts, target.slot, [fallback.slot]);
+  const byName = slot === 'active' || bootState === 'recovery' || bootState === 'autoreset';
+  return byName && target.slot !== undefined && target.slot.manifest.verity.rootHash === runningRootHash;
+}
+
 /**
  * Plans an upgrade without touching anything.
  * @throws KairosError where it is refused: `UPGRADE_NOT_INSTALLED`, `WRONG_ARCHITECTURE`, `SLOT_INCOMPLETE`,
@@ -240,38 +231,14 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
   checkTries(tries);
   checkImage(facts, wish);
 
-  const { image, place, target, transition, journal, bootState } = facts;
-  const { mountPoint } = place;
+  const { image, mountPoint, target, transition, bootState } = facts;
   const cos = `${mountPoint}/cOS`;
-  const [slot, next, passive] = [`${cos}/${wish.slot}`, `${cos}/transition`, `${cos}/passive`];
-  const [discard, journalPath] = [`${cos}/${discardName}`, `${cos}/${journalName}`];
+  const journalPath = `${cos}/${journalName}`;
   const notes = [...facts.bootloader.notes];
   const steps: UpgradeStep[] = [];
   const add = (phase: UpgradePhase, ...actions: UpgradeAction[]) =>
     steps.push(...actions.map((action) => ({ ...action, phase })));
-  const checkpoint: UpgradeAction = { kind: 'checkpoint', mountPoint };
-  /** Gives a slot another's name; an empty name has nothing to exchange. */
-  const giveName = (phase: UpgradePhase, to: string, there: boolean) =>
-    add(phase, there ? { kind: 'exchange', a: next, b: to } : { kind: 'rename', from: next, to }, checkpoint);
-  /** The name is given up first, so that half a slot is never taken for a whole one. */
-  const throwAway = (phase: UpgradePhase, runs: boolean) => {
-    add(phase, { kind: 'remove', path: discard }, { kind: 'rename', from: next, to: discard });
-    // A file system with an open file that has no name cannot be made read-only again.
-    if (!runs) add(phase, { kind: 'remove', path: discard });
-  };
-  /** Whether the system runs from a slot that goes, which is so when no slot that stays has its image. */
-  const runsFrom = (outgoing: SlotView | undefined, staying: readonly (SlotView | undefined)[]) =>
-    wish.slot === 'active' &&
-    hasRunningImage(facts, outgoing) &&
-    !staying.some((other) => hasRunningImage(facts, other));
 
-  const interrupted = interruptedAt({
-    journal,
-    target: target.slot?.digest,
-    passive: facts.passive.slot?.digest,
-    transition: transition.slot?.digest,
-    transitionThere: transition.there,
-  });
   const hasImage = target.slot?.digest === image.manifestDigest && facts.targetDamage === undefined;
   const upToDate = hasImage && !wish.force;
   /** The node runs the image already: the work was done earlier. */
@@ -279,54 +246,40 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
     upToDate && wish.slot === 'active' && bootState === 'active' && hasRunningImage(facts, target.slot);
 
   const size = [...image.files.values()].reduce((sum, one) => sum + one, 0);
-  // Only what waits to be copied on is kept; anything else in transition goes first.
-  const present = interrupted === 'copying' ? transition.present : [];
+  const leftovers = planLeftovers(facts, !upToDate);
+  const present = leftovers.interruption === 'copying' ? transition.present : [];
   const presentSize = present.reduce((sum, name) => sum + (image.files.get(name) ?? 0), 0);
   const missing = upToDate ? 0 : size - presentSize;
   const needed = upToDate ? 0 : missing + overhead;
-  const discardRuns = runsFrom(facts.discard.slot, [target.slot, facts.passive.slot, transition.slot]);
-  const transitionRuns =
-    interrupted === 'done' && runsFrom(transition.slot, [target.slot, facts.passive.slot]);
   const available =
-    place.free +
-    (facts.discard.there && !discardRuns ? facts.discard.size : 0) +
+    facts.free +
+    facts.discarded.reduce((sum, one) => sum + (leftovers.running.includes(one) ? 0 : one.size), 0) +
     // One that is to become the fallback changes places with the older fallback, of about its size, which goes.
-    (transition.there && !transitionRuns ? Math.max(0, transition.size - presentSize) : 0);
+    (transition.there && !leftovers.transitionRuns ? Math.max(0, transition.size - presentSize) : 0);
   if (needed > available) {
     throw new KairosError(
       'NO_SPACE',
-      `${image.source} needs ${formatSize(needed)} on ${place.label}, which has ${formatSize(available)} for it`,
+      `${image.source} needs ${formatSize(needed)} on ${facts.label}, which has ${formatSize(available)} for it`,
       {
         exit: 'noSpace',
         hint:
-          discardRuns || transitionRuns
+          leftovers.running.length > 0 || leftovers.transitionRuns
             ? 'The system still runs from a slot that was replaced; restart, then run it again'
             : 'The partition was made for the image that was installed; use a smaller image, or install anew',
-        details: { needed, available, partition: place.label },
+        details: { needed, available, partition: facts.label },
       },
     );
   }
 
-  // What an interrupted upgrade left is brought to an end.
-  const leftovers = journal !== undefined || transition.there || (facts.discard.there && !discardRuns);
-  if (!running || leftovers || facts.bootloader.steps.length > 0) {
+  if (!running || leftovers.actions.length > 0 || facts.bootloader.steps.length > 0) {
     add('recover', { kind: 'make-writable', mountPoint });
     for (const other of facts.otherMounts) add('recover', { kind: 'make-writable', mountPoint: other });
   }
-  if (facts.discard.there && !discardRuns) add('recover', { kind: 'remove', path: discard });
-  if (interrupted === 'switched') {
-    giveName('recover', passive, facts.passive.there);
+  add('recover', ...leftovers.actions);
+  if (leftovers.interruption === 'switched') {
     notes.push('An earlier upgrade was interrupted between its two exchanges; it is finished first');
   }
-  if (interrupted === 'done' || (interrupted === 'switched' && facts.passive.there)) {
-    throwAway('recover', transitionRuns);
-  }
-  if (interrupted === 'copying' && upToDate) add('recover', { kind: 'remove', path: next });
-  // The journal of a copy that goes on keeps telling what the slots were.
-  if (journal && (interrupted !== 'copying' || upToDate))
-    add('recover', { kind: 'remove', path: journalPath });
-
-  const fallback = interrupted === 'switched' ? transition : facts.passive;
+  const fallback = leftovers.passive;
   const keepsPassive = upToDate ? undefined : reasonToKeepPassive(facts, fallback.slot);
   if (!running) {
     add(
@@ -338,7 +291,7 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
   }
   const toFallback = wish.slot === 'active' && keepsPassive === undefined;
   if (!upToDate) {
-    add('copy', { kind: 'copy-image', to: next, size: missing, present });
+    add('copy', { kind: 'copy-image', to: `${cos}/transition`, size: missing, present });
     // From here on whoever looks knows what changes places.
     add('copy', {
       kind: 'write-journal',
@@ -365,20 +318,18 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
     });
   }
   if (!upToDate || (wish.slot === 'active' && !running) || facts.bootloader.steps.length > 0) {
-    add('bootloader', checkpoint);
+    add('bootloader', { kind: 'checkpoint', mountPoint });
   }
   if (!upToDate) {
-    giveName('switch', slot, target.there);
-    if (toFallback) giveName('switch', passive, fallback.there);
+    add('switch', ...giveName(facts, wish.slot, target.there));
+    if (toFallback) add('switch', ...giveName(facts, 'passive', fallback.there));
     const outgoing = toFallback ? fallback : target;
-    const staying = toFallback ? [target.slot] : [fallback.slot];
-    const runsByName = wish.slot === 'recovery' ? isRecovery(bootState) : bootState === 'active';
-    const runs = toFallback
-      ? runsFrom(outgoing.slot, staying)
-      : target.slot !== undefined &&
-        target.slot.manifest.verity.rootHash === facts.runningRootHash &&
-        (runsByName || runsFrom(outgoing.slot, staying));
-    if (outgoing.there) throwAway('cleanup', runs);
+    if (outgoing.there) {
+      add(
+        'cleanup',
+        ...throwAway(facts, outgoing.slot, outgoingRuns(facts, wish.slot, toFallback, fallback)),
+      );
+    }
     add('cleanup', { kind: 'remove', path: journalPath });
   }
 
@@ -420,5 +371,3 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
     after: wish.after,
   };
 }
-
-const isRecovery = (state: BootState) => state === 'recovery' || state === 'autoreset';

@@ -91,43 +91,52 @@ const cases: readonly (readonly [string, Case])[] = [
     'from passive',
     { booted: 'passive', slots: ['v2', 'v1'], user: { saved_entry: 'fallback' }, passive: 'v1' },
   ],
-  ['from recovery', { booted: 'recovery', slots: ['v2', 'v1'], user: { saved_entry: 'recovery' }, passive: 'v2' }],
+  [
+    'from recovery',
+    { booted: 'recovery', slots: ['v2', 'v1'], user: { saved_entry: 'recovery' }, passive: 'v2' },
+  ],
 ];
 
 for (const afterwards of ['run again', 'restarted and run again'] as const) {
-  test.each(cases)(`a power cut before every change, %s, ${afterwards}`, async (_, { booted, slots, user, passive }) => {
-    let cuts = 0;
-    await setUp(...slots, user);
-    const image = await scene.image('v3');
-    rmSync(template, { recursive: true, force: true });
-    renameSync(folder, template);
-    for (let n = 1; ; n++) {
-      rmSync(folder, { recursive: true, force: true });
-      cpSync(template, folder, { recursive: true });
-      const fault = cutBefore(scene.boot(booted), n);
-      const outcome = await run(fault.host, image, fault.effect).then(
-        () => 'done',
-        (error: unknown) => error,
-      );
-      if (outcome === 'done' && fault.effects() < n) break;
-      cuts++;
-      if (outcome !== 'done' && !(outcome instanceof PowerCut)) throw outcome;
-      // Both slots are complete at every instant.
-      expect([n, await bootableSlots(scene.boot('active').files, '/state')]).toEqual([n, ['active', 'passive']]);
-      // A stream that is cut off leaves a file without a name of its own.
-      if (scene.boot('active').files.exists('/state/cOS/transition')) {
-        writeFileSync(join(folder, 'state/cOS/transition/.77-0.tmp'), 'torn');
+  test.each(cases)(
+    `a power cut before every change, %s, ${afterwards}`,
+    async (_, { booted, slots, user, passive }) => {
+      let cuts = 0;
+      await setUp(...slots, user);
+      const image = await scene.image('v3');
+      rmSync(template, { recursive: true, force: true });
+      renameSync(folder, template);
+      for (let n = 1; ; n++) {
+        rmSync(folder, { recursive: true, force: true });
+        cpSync(template, folder, { recursive: true });
+        const fault = cutBefore(scene.boot(booted), n);
+        const outcome = await run(fault.host, image, fault.effect).then(
+          () => 'done',
+          (error: unknown) => error,
+        );
+        if (outcome === 'done' && fault.effects() < n) break;
+        cuts++;
+        if (outcome !== 'done' && !(outcome instanceof PowerCut)) throw outcome;
+        // Both slots are complete at every instant.
+        expect([n, await bootableSlots(scene.boot('active').files, '/state')]).toEqual([
+          n,
+          ['active', 'passive'],
+        ]);
+        // A stream that is cut off leaves a file without a name of its own.
+        if (scene.boot('active').files.exists('/state/cOS/transition')) {
+          writeFileSync(join(folder, 'state/cOS/transition/.77-0.tmp'), 'torn');
+        }
+        const again = afterwards === 'run again' ? booted : start();
+        await run(scene.boot(again), image);
+        expect([n, scene.slots()]).toEqual([n, { active: 'v3', passive }]);
+        expect(await bootableSlots(scene.boot('active').files, '/state')).toEqual(['active', 'passive']);
+        const { files } = scene.boot('active');
+        expect(files.readText('/state/grub2/grub.cfg')).toBe('# menu v3\n');
+        expect(files.readText('/run/cos/efi/EFI/BOOT/BOOTX64.EFI')).toBe('MZ shim v3');
+        // What the user saved counts again after the one start that an upgrade asks for.
+        if (user === undefined || again === booted) expect([n, start()]).toEqual([n, 'active']);
       }
-      const again = afterwards === 'run again' ? booted : start();
-      await run(scene.boot(again), image);
-      expect([n, scene.slots()]).toEqual([n, { active: 'v3', passive }]);
-      expect(await bootableSlots(scene.boot('active').files, '/state')).toEqual(['active', 'passive']);
-      const { files } = scene.boot('active');
-      expect(files.readText('/state/grub2/grub.cfg')).toBe('# menu v3\n');
-      expect(files.readText('/run/cos/efi/EFI/BOOT/BOOTX64.EFI')).toBe('MZ shim v3');
-      // What the user saved counts again after the one start that an upgrade asks for.
-      if (user === undefined || again === booted) expect([n, start()]).toEqual([n, 'active']);
-    }
-    expect(cuts).toBeGreaterThan(40);
-  });
+      expect(cuts).toBeGreaterThan(40);
+    },
+  );
 }
