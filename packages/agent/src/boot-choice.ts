@@ -1,5 +1,6 @@
+import { reasonOf } from '@kairos/facts/errors';
 import { slotDirectory } from '@kairos/facts/slot';
-import type { GrubVariables } from '@kairos/host/grub-environment';
+import { type GrubVariables, readGrubEnvironment } from '@kairos/host/grub-environment';
 import type { HostFiles } from '@kairos/host/host';
 import { damageOf } from './slot-view.ts';
 
@@ -43,6 +44,20 @@ export interface BootEnvironment {
   readonly installation: GrubVariables;
   /** `COS_STATE:/boot_assessment`. */
   readonly assessment: GrubVariables;
+}
+
+/** An environment block; one that is damaged counts as empty and is told. */
+export function readEnvironment(
+  files: HostFiles,
+  path: string,
+  warn: (message: string) => void,
+): GrubVariables {
+  try {
+    return readGrubEnvironment(files, path);
+  } catch (error) {
+    warn(reasonOf(error));
+    return {};
+  }
 }
 
 export interface BootChoice {

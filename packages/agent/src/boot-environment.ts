@@ -1,10 +1,9 @@
 import type { Disk } from '@kairos/host/disks';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
-import type { BootEnvironment } from './boot-choice.ts';
+import { type BootEnvironment, readEnvironment } from './boot-choice.ts';
 import type { Cleanup } from './cleanup.ts';
 import { openPartition } from './partition-access.ts';
-import { readEnvironment } from './upgrade-facts.ts';
 import type { UpgradeAction } from './upgrade-plan.ts';
 
 /** The environment blocks that GRUB reads, and where they are. */

@@ -8,10 +8,10 @@ import { paths } from '@kairos/facts/paths';
 import { MiB } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
 import type { Disk } from '@kairos/host/disks';
-import { type GrubVariables, readGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host, HostFiles } from '@kairos/host/host';
 import { digestOnDisk, readStream } from '@kairos/host/streams';
 import type { BootForm } from '@kairos/oci/boot-form';
+import { readEnvironment } from './boot-choice.ts';
 import {
   type BootloaderUpdate,
   type InstalledBios,
@@ -24,20 +24,6 @@ import { type OpenPartition, openPartition } from './partition-access.ts';
 import { damageOf, manifestDigest, readSlot, treeSize } from './slot-view.ts';
 import { readJournal } from './upgrade-journal.ts';
 import type { UpgradeFacts } from './upgrade-plan.ts';
-
-/** An environment block; one that is damaged counts as empty and is told. */
-export function readEnvironment(
-  files: HostFiles,
-  path: string,
-  warn: (message: string) => void,
-): GrubVariables {
-  try {
-    return readGrubEnvironment(files, path);
-  } catch (error) {
-    warn(reasonOf(error));
-    return {};
-  }
-}
 
 /** The root hash of the image that the system runs from. */
 export function runningRootHash(cmdline: string): string | undefined {
