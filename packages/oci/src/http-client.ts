@@ -187,8 +187,6 @@ export class HttpClient {
   ): Promise<HttpResponse> {
     this.throwIfAborted();
     const controller = new AbortController();
-    const signals = [controller.signal, this.closed.signal];
-    if (this.options.signal !== undefined) signals.push(this.options.signal);
     const stallTimeout = request.stallTimeout ?? this.stallTimeout;
     const secure = url.startsWith('https:');
     const ca = secure ? this.options.certificateAuthorities?.(new URL(url).host) : undefined;
@@ -206,7 +204,7 @@ export class HttpClient {
         ...(authorization === undefined ? {} : { authorization }),
       },
       ...(request.body === undefined ? {} : { body: request.body }),
-      signal: AbortSignal.any(signals),
+      signal: controller.signal,
       redirect: 'manual',
       ...(Object.keys(tls).length === 0 ? {} : { tls }),
     });
@@ -247,7 +245,15 @@ export class HttpClient {
     url: string,
   ): Promise<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let stop: (() => void) | undefined;
+    const stopping = [
+      this.closed.signal,
+      ...(this.options.signal === undefined ? [] : [this.options.signal]),
+    ];
     const stalled = new Promise<never>((_, reject) => {
+      stop = () => reject(new Error('stopped'));
+      for (const signal of stopping) signal.addEventListener('abort', stop, { once: true });
+      if (stopping.some(({ aborted }) => aborted)) stop();
       timer = setTimeout(() => {
         reject(
           new TransientError('REGISTRY_STALLED', `${showUrl(url)} sends nothing for ${timeout / 1000} s`),
@@ -281,6 +287,7 @@ export class HttpClient {
       );
     } finally {
       clearTimeout(timer);
+      for (const signal of stopping) signal.removeEventListener('abort', stop as () => void);
     }
   }
 }

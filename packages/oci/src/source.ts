@@ -16,7 +16,7 @@ import type { ContentSource } from './content.ts';
 import { fileCredentials } from './credentials.ts';
 import { compressionOf } from './decompress.ts';
 import { isLayout, openLayout } from './layout.ts';
-import { parseReference } from './reference.ts';
+import { parseReference, withoutPassword } from './reference.ts';
 import { openRegistry, type RegistryOptions } from './registry.ts';
 import { machineAuthorities } from './trusted-authorities.ts';
 
@@ -47,7 +47,7 @@ const isScheme = (text: string): text is SourceScheme => (sourceSchemes as reado
  */
 export function parseSource(text: string): ParsedSource {
   const invalid = (reason: string, hint: string) =>
-    new KairosError('SOURCE_INVALID', `Not a source: ${JSON.stringify(text.slice(0, 300))}: ${reason}`, {
+    new KairosError('SOURCE_INVALID', `Not a source: ${JSON.stringify(withoutPassword(text))}: ${reason}`, {
       exit: 'invalidInput',
       hint,
     });
@@ -204,7 +204,7 @@ export async function openSource(uri: string, options: OpenSourceOptions): Promi
     return ofContent(parsed, uri, registry);
   }
   if (status === undefined) {
-    throw new KairosError('SOURCE_NOT_FOUND', `There is no ${value}, which ${uri} names`, {
+    throw new KairosError('SOURCE_NOT_FOUND', `There is no ${value}, which ${withoutPassword(uri)} names`, {
       exit: 'notFound',
       ...(scheme === 'oci' ? { hint: 'For an image in a registry write oci:HOST/NAME:TAG.' } : {}),
     });
