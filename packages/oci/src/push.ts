@@ -12,16 +12,16 @@ import { mayBeInsecure, type RegistryOptions } from './registry.ts';
 import { RegistryEndpoint, unexpected } from './registry-endpoint.ts';
 
 /** Bytes of one piece of an upload: as much as is kept in memory, to be sent again where it fails. */
-const pieceSize = 8 * 1024 * 1024;
+const pieceSize = 4 * 1024 * 1024;
 
 export interface PushOptions extends RegistryOptions {
   /** Called for each blob and manifest as it is there; `sent` is false where the registry had it. */
   readonly onBlob?: (descriptor: Descriptor, sent: boolean) => void;
 }
 
-/** Pieces of a set size, whatever the chunks. */
+/** Pieces of a set size, whatever the chunks. A piece is valid until the next one is asked for. */
 async function* pieces(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let piece = Buffer.allocUnsafeSlow(pieceSize);
+  const piece = Buffer.allocUnsafeSlow(pieceSize);
   let filled = 0;
   for await (const chunk of stream) {
     for (let at = 0; at < chunk.length; ) {
@@ -31,7 +31,6 @@ async function* pieces(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
       at += part.length;
       if (filled === pieceSize) {
         yield piece;
-        piece = Buffer.allocUnsafeSlow(pieceSize);
         filled = 0;
       }
     }
