@@ -185,7 +185,7 @@ function chooseComponents(
   for (const component of wished) add(component);
 
   const bySlot = new Map<string, string>();
-  for (const { manifest, from } of chosen.values()) {
+  for (const { manifest } of chosen.values()) {
     if (manifest.provides !== undefined) {
       const other = bySlot.get(manifest.provides);
       if (other !== undefined) {
