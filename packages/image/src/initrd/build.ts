@@ -10,8 +10,8 @@ import { readModuleInfo } from './elf.ts';
 import { libraryClosure } from './library-closure.ts';
 import { parseModprobeConfig, writeModprobeOptions } from './modprobe-config.ts';
 import {
-  moduleClosure,
   type ModuleIndex,
+  moduleClosure,
   moduleName,
   parseModuleIndex,
   writeModuleAliases,
@@ -103,7 +103,11 @@ function modprobeTexts(host: Host, root: string): string[] {
 }
 
 /** Programs of the root with their libraries; a second name of the same file becomes a link. */
-function programEntries(host: Host, request: ThinInitrdRequest, busyboxInRoot: string | undefined): CpioEntry[] {
+function programEntries(
+  host: Host,
+  request: ThinInitrdRequest,
+  busyboxInRoot: string | undefined,
+): CpioEntry[] {
   const { files } = host;
   const { root, architecture } = request;
   const found = programs.map((name) => {
@@ -116,7 +120,8 @@ function programEntries(host: Host, request: ThinInitrdRequest, busyboxInRoot: s
       });
     if (path !== undefined) return path;
     throw new KairosError('PROGRAM_MISSING', `The root has no ${name}, which the initrd needs`, {
-      hint: name === 'dmsetup' ? 'Install the package dmsetup (device-mapper).' : 'Install blkid of util-linux.',
+      hint:
+        name === 'dmsetup' ? 'Install the package dmsetup (device-mapper).' : 'Install blkid of util-linux.',
       exit: 'unsuitableImage',
     });
   });
@@ -131,13 +136,16 @@ function programEntries(host: Host, request: ThinInitrdRequest, busyboxInRoot: s
   });
 }
 
-function firmwareEntries(host: Host, root: string, names: readonly string[]): (CpioEntry & { name: string })[] {
+function firmwareEntries(
+  host: Host,
+  root: string,
+  names: readonly string[],
+): (CpioEntry & { name: string })[] {
   return [...new Set(names)].sort().flatMap((name) => {
     for (const suffix of ['', '.xz', '.zst']) {
       const place = `/usr/lib/firmware/${name}${suffix}`;
       const source =
-        resolveInRoot(host.files, root, place) ??
-        resolveInRoot(host.files, root, place.replace('/usr', ''));
+        resolveInRoot(host.files, root, place) ?? resolveInRoot(host.files, root, place.replace('/usr', ''));
       if (source === undefined) continue;
       const data = host.files.readBytes(join(root, source));
       return [{ kind: 'file' as const, path: place.slice(1), mode: 0o644, data, name }];
@@ -218,7 +226,9 @@ export async function buildThinInitrd(host: Host, request: ThinInitrdRequest): P
     );
     const config = parseModprobeConfig(modprobeTexts(host, root));
     const names = new Set(closure.modules.map(({ name }) => name));
-    const loadable = new Set(boot.modules.map(({ name }) => name).filter((name) => !config.blacklist.has(name)));
+    const loadable = new Set(
+      boot.modules.map(({ name }) => name).filter((name) => !config.blacklist.has(name)),
+    );
     const text = (path: string, content: string, mode = 0o644): CpioEntry => ({
       kind: 'file',
       path,

@@ -7,16 +7,60 @@ import { resolveInRoot } from './root-path.ts';
 
 /** Programs that `/init` runs out of busybox. */
 export const requiredApplets = [
-  ...['awk', 'cat', 'chroot', 'dmesg', 'grep', 'kill', 'ln', 'losetup', 'mkdir', 'mkfifo', 'modprobe', 'mount'],
-  ...['reboot', 'rm', 'rmdir', 'setsid', 'sh', 'sleep', 'sort', 'switch_root', 'tail', 'tr', 'uevent', 'umount'],
+  ...[
+    'awk',
+    'cat',
+    'chroot',
+    'cut',
+    'dmesg',
+    'env',
+    'grep',
+    'kill',
+    'ln',
+    'losetup',
+    'mkdir',
+    'mkfifo',
+    'modprobe',
+    'mount',
+  ],
+  ...[
+    'readlink',
+    'reboot',
+    'rm',
+    'rmdir',
+    'setsid',
+    'sh',
+    'chmod',
+    'sleep',
+    'sort',
+    'switch_root',
+    'tail',
+    'tr',
+    'uevent',
+    'umount',
+  ],
 ] as const;
 
 /** Programs for a rescue shell, linked where this busybox has them. */
 export const rescueApplets = [
-  ...['blockdev', 'cp', 'cttyhack', 'cut', 'date', 'dd', 'df', 'du', 'env', 'fdisk', 'find', 'free', 'halt', 'head'],
-  ...['hexdump', 'insmod', 'less', 'ls', 'lsmod', 'lspci', 'lsusb', 'mkdir', 'mknod', 'modinfo', 'more', 'mountpoint'],
-  ...['mv', 'od', 'pidof', 'poweroff', 'ps', 'pwd', 'readlink', 'realpath', 'rmmod', 'sed', 'sha256sum', 'stat'],
-  ...['strings', 'stty', 'sync', 'sysctl', 'tar', 'tee', 'touch', 'true', 'uname', 'vi', 'wc', 'xargs', 'xxd'],
+  ...['blockdev', 'cp', 'cttyhack', 'date', 'dd', 'df', 'du', 'fdisk', 'find', 'free', 'halt', 'head'],
+  ...['hexdump', 'insmod', 'less', 'ls', 'lsmod', 'lspci', 'lsusb', 'mknod', 'modinfo', 'more', 'mountpoint'],
+  ...['mv', 'od', 'pidof', 'poweroff', 'ps', 'pwd', 'realpath', 'rmmod', 'sed', 'sha256sum', 'stat'],
+  ...[
+    'strings',
+    'stty',
+    'sync',
+    'sysctl',
+    'tar',
+    'tee',
+    'touch',
+    'true',
+    'uname',
+    'vi',
+    'wc',
+    'xargs',
+    'xxd',
+  ],
 ] as const;
 
 const textEncoder = new TextEncoder();
@@ -36,7 +80,13 @@ export interface Busybox {
 }
 
 /** Where distributions keep busybox. */
-const rootPaths = ['/usr/bin/busybox', '/bin/busybox', '/usr/sbin/busybox', '/bin/busybox-static', '/usr/lib/initcpio/busybox'];
+const rootPaths = [
+  '/usr/bin/busybox',
+  '/bin/busybox',
+  '/usr/sbin/busybox',
+  '/bin/busybox-static',
+  '/usr/lib/initcpio/busybox',
+];
 
 /**
  * The busybox for the initrd: the one that the caller names, else the root's, else the machine's static one.

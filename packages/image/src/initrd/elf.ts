@@ -36,9 +36,13 @@ class ElfReader {
   }
 
   error(why: string): KairosError {
-    return new KairosError('ELF_UNREADABLE', `Cannot read ${this.name} (${this.bytes.length} bytes): ${why}`, {
-      exit: 'corruptSource',
-    });
+    return new KairosError(
+      'ELF_UNREADABLE',
+      `Cannot read ${this.name} (${this.bytes.length} bytes): ${why}`,
+      {
+        exit: 'corruptSource',
+      },
+    );
   }
 
   private need(offset: number, length: number): void {

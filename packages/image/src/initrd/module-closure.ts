@@ -58,10 +58,14 @@ export function parseModuleIndex(files: ModuleFiles): ModuleIndex {
     const match = /^([^:\s]+\.ko(?:\.\w+)?):(.*)$/.exec(line);
     const path = match?.[1];
     if (path === undefined || /(^|\/)\.\.(\/|$)/.test(path)) {
-      throw new KairosError('MODULES_UNREADABLE', `Cannot read modules.dep: unexpected line ${JSON.stringify(line)}`, {
-        hint: 'Run depmod for this kernel in the root.',
-        exit: 'unsuitableImage',
-      });
+      throw new KairosError(
+        'MODULES_UNREADABLE',
+        `Cannot read modules.dep: unexpected line ${JSON.stringify(line)}`,
+        {
+          hint: 'Run depmod for this kernel in the root.',
+          exit: 'unsuitableImage',
+        },
+      );
     }
     const dependencies = (match?.[2] ?? '').trim().split(/\s+/).filter(Boolean).map(moduleName).reverse();
     modules.set(moduleName(path), { name: moduleName(path), path, dependencies });
@@ -80,7 +84,8 @@ export function parseModuleIndex(files: ModuleFiles): ModuleIndex {
   const aliases: ModuleAlias[] = [];
   for (const line of lines(files.alias)) {
     const match = /^alias\s+(\S+)\s+(\S+)$/.exec(line);
-    if (match) aliases.push({ pattern: match[1] as string, module: (match[2] as string).replaceAll('-', '_') });
+    if (match)
+      aliases.push({ pattern: match[1] as string, module: (match[2] as string).replaceAll('-', '_') });
   }
   return { modules, builtin: new Set(lines(files.builtin).map(moduleName)), soft, aliases };
 }

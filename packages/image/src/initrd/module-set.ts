@@ -21,7 +21,12 @@ export interface ModuleGroup {
  * `required` says so. Storage that is not here is reached by `extraModules` or by the distribution's own initrd.
  */
 export const defaultModuleGroups: readonly ModuleGroup[] = [
-  { purpose: 'loop device and device mapper', modules: ['loop', 'dm-mod', 'dm-verity'], required: 'all', load: 'boot' },
+  {
+    purpose: 'loop device and device mapper',
+    modules: ['loop', 'dm-mod', 'dm-verity'],
+    required: 'all',
+    load: 'boot',
+  },
   { purpose: 'root file system', modules: ['erofs', 'squashfs', 'ext4'], required: 'any', load: 'boot' },
   { purpose: 'state and recovery partitions', modules: ['ext4'], required: 'all', load: 'boot' },
   { purpose: 'writable layer of a live system', modules: ['overlay'], required: 'all', load: 'boot' },
@@ -55,9 +60,7 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
   { purpose: 'NVMe', modules: ['nvme', 'vmd'], load: 'boot' },
   {
     purpose: 'SCSI and RAID adapters',
-    modules: [
-      ...['mptspi', 'mptsas', 'mpt3sas', 'mpi3mr', 'megaraid_sas', 'hpsa', 'smartpqi'],
-    ],
+    modules: [...['mptspi', 'mptsas', 'mpt3sas', 'mpi3mr', 'megaraid_sas', 'hpsa', 'smartpqi']],
     load: 'boot',
   },
   {
