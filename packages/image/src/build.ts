@@ -12,7 +12,7 @@ import { canonicalJson } from '@kairos/oci/canonical-json';
 import type { Descriptor } from '@kairos/oci/descriptor';
 import { sha256Of } from '@kairos/oci/digest';
 import { createLayout, type LayoutWriter } from '@kairos/oci/layout-writer';
-import { bootstrapDebian, copyDirectory, debianRelease, unpackArchive } from './acquire-root.ts';
+import { acquireRoot, bootstrapDebian, debianRelease, unpackArchive } from './acquire-root.ts';
 import { type Base, parseBase, showBase } from './base.ts';
 import { bootConfig, imageCmdline } from './boot-config.ts';
 import { makeBootloaderPayload } from './bootloader.ts';
@@ -99,6 +99,8 @@ function provenanceBase(base: Base): string {
   return base.kind === 'debian' ? showBase(base) : `${base.kind}:${base.path.split('/').at(-1)}`;
 }
 
+const wishedArchitecture = (request: BuildRequest) => request.definition.architecture ?? hostArchitecture();
+
 function factsOfDebian(request: BuildRequest, base: Base & { kind: 'debian' }): BaseFacts {
   const flavor = flavorNamed('debian');
   const { suite, release } = debianRelease(flavor, base.release);
@@ -107,7 +109,7 @@ function factsOfDebian(request: BuildRequest, base: Base & { kind: 'debian' }): 
     flavor,
     release,
     suite,
-    architecture: request.definition.architecture ?? hostArchitecture(),
+    architecture: wishedArchitecture(request),
   };
 }
 
@@ -156,17 +158,11 @@ export async function planImage(
   try {
     const tree = new RootTree(join(work.path, 'root'));
     host.files.makeDirectory(tree.root);
-    await acquire(host, base, tree, options);
+    await acquireRoot(host, base, wishedArchitecture(request), tree.root, options.signal);
     return planFor(host, request, factsOfTree(request, base, tree));
   } finally {
     work.remove();
   }
-}
-
-async function acquire(host: Host, base: Base, tree: RootTree, options: BuildOptions): Promise<void> {
-  if (base.kind === 'tar') await unpackArchive(host, base.path, tree.root, options.signal);
-  else if (base.kind === 'dir') await copyDirectory(host, base.path, tree.root, options.signal);
-  else throw new KairosError('BASE_UNKNOWN', `Cannot unpack ${showBase(base)}`, { exit: 'invalidInput' });
 }
 
 /** Seconds since 1970 that everything later in the image is set to. */
@@ -296,7 +292,7 @@ async function prepareRoot(build: Build): Promise<BuildPlan> {
   const signal = options.signal === undefined ? {} : { signal: options.signal };
   if (base.kind !== 'debian') {
     await timed(build, 'base', `Getting the root from ${showBase(base)}`, () =>
-      acquire(host, base, tree, options),
+      acquireRoot(host, base, wishedArchitecture(request), tree.root, options.signal),
     );
     const plan = planFor(host, request, factsOfTree(request, base, tree));
     const install = stepOf(plan, 'install-packages');
