@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import {
   chmodSync,
   chownSync,
@@ -24,11 +24,14 @@ import { machineHost } from '@kairos/host/machine';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { writeTinySlot } from '../src/tiny-image.ts';
 
+setDefaultTimeout(120_000);
 const host = machineHost();
 const work = mkdtempSync(join(tmpdir(), 'artifacts-'));
 const slot = join(work, 'slot');
 const cloudConfig = '#cloud-config\nhostname: tiny\n';
 const epoch = 1_700_000_000;
+/** Of the raw disk: its holes cost time too, when digests are made. */
+const size = 700 * 1024 ** 2;
 const builders = { iso: buildIso, raw: buildRaw };
 type Kind = keyof typeof builders;
 const kinds = Object.keys(builders) as Kind[];
@@ -40,6 +43,7 @@ const build = (kind: Kind, output: string, more: { form?: string; signal?: Abort
     output,
     epoch,
     cloudConfig,
+    ...{ size },
     ...(more.signal ? { signal: more.signal } : {}),
   });
 const output = (...argv: [string, ...string[]]) => {
@@ -69,7 +73,7 @@ beforeAll(async () => {
   writeTinySlot(slot);
   const first = folder('first');
   for (const kind of kinds) made[kind] = await build(kind, join(first, `kairos.${kind}`));
-}, 60_000);
+});
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describe('what is made', () => {
@@ -141,7 +145,7 @@ describe('what is made', () => {
     const { path } = made.raw;
     expect(output('sgdisk', '--verify', path)).toContain('No problems found');
     const out = folder('raw-content');
-    const plan = planRaw({ bootForm: bootFormFromDirectory(slot), output: path, epoch });
+    const plan = planRaw({ bootForm: bootFormFromDirectory(slot), output: path, epoch, size });
     const expected: Record<string, readonly string[]> = {
       oem: ['90_custom.yaml', 'grubenv'],
       recovery: readdirSync(slot).map((name) => `cOS/recovery/${name}`),
@@ -226,16 +230,19 @@ test.each(kinds)(
     const lower = root
       ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all']
       : [];
-    const child = Bun.spawnSync([...lower, bun, script, kind, copy, join(result, 'other name')], {
-      env: {
-        PATH: '/usr/bin:/bin',
-        HOME: '/nonexistent',
-        TZ: 'Asia/Tokyo',
-        LANG: 'de_DE.UTF-8',
-        TMPDIR: result,
+    const child = Bun.spawnSync(
+      [...lower, bun, script, kind, copy, join(result, 'other name'), String(size)],
+      {
+        env: {
+          PATH: '/usr/bin:/bin',
+          HOME: '/nonexistent',
+          TZ: 'Asia/Tokyo',
+          LANG: 'de_DE.UTF-8',
+          TMPDIR: result,
+        },
+        cwd: '/',
       },
-      cwd: '/',
-    });
+    );
     expect(child.stderr.toString()).toBe('');
     const artifact = JSON.parse(child.stdout.toString());
     if (root) expect(artifact.uid).toBe(65534);
@@ -271,6 +278,7 @@ describe('failure leaves what was there', () => {
           output: join(place, 'out'),
           epoch,
           signal: controller.signal,
+          size,
         },
         onProgress: (progress: ArtifactProgress) => {
           if (progress.step === step) controller.abort();
@@ -307,6 +315,18 @@ describe('failure leaves what was there', () => {
     }
   });
 
+  test.each(kinds)('%s: a cloud-config that cannot be read', async (kind) => {
+    const place = folder(`config-${kind}`);
+    const error = await errorOf(
+      builders[kind](host, {
+        ...{ bootForm: bootFormFromDirectory(slot), output: join(place, 'out'), epoch },
+        ...{ cloudConfig: 'users: [\n', cloudConfigFile: 'my.yaml' },
+      }),
+    );
+    expect([error.code, error.position?.file]).toEqual(['YAML_INVALID', 'my.yaml']);
+    expect(readdirSync(place)).toEqual([]);
+  });
+
   test('a folder as output, a folder that is a file', async () => {
     const place = folder('odd');
     expect((await errorOf(build('iso', place))).code).toBe('OUTPUT_IS_DIRECTORY');
@@ -319,14 +339,26 @@ describe('failure leaves what was there', () => {
 test('qcow2 holds the same disk', async () => {
   const place = folder('qcow2');
   const form = bootFormFromDirectory(slot);
-  const one = await buildQcow2(host, { bootForm: form, output: join(place, 'a.qcow2'), epoch, cloudConfig });
+  const one = await buildQcow2(host, {
+    bootForm: form,
+    output: join(place, 'a.qcow2'),
+    size,
+    epoch,
+    cloudConfig,
+  });
   expect(output('qemu-img', 'compare', '-f', 'qcow2', '-F', 'raw', one.path, made.raw.path)).toContain(
     'identical',
   );
-  const two = await buildQcow2(host, { bootForm: form, output: join(place, 'b.qcow2'), epoch, cloudConfig });
+  const two = await buildQcow2(host, {
+    bootForm: form,
+    output: join(place, 'b.qcow2'),
+    size,
+    epoch,
+    cloudConfig,
+  });
   expect(two.digest).toBe(one.digest);
   expect(readdirSync(place).sort()).toEqual(['a.qcow2', 'a.qcow2.sha256', 'b.qcow2', 'b.qcow2.sha256']);
-}, 60_000);
+});
 
 test('files of an image that lies in an archive are kept in the working directory meanwhile', async () => {
   const place = folder('streamed');
@@ -338,6 +370,7 @@ test('files of an image that lies in an archive are kept in the working director
         epoch,
         cloudConfig,
         output: join(place, kind),
+        size,
         workDirectory: folder(`kept-${kind}`),
       },
     });

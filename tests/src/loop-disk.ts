@@ -33,7 +33,15 @@ export class LoopDisk implements Disposable {
 
   /** The label that the file system itself has. */
   label(number: number): string {
-    return run('blkid', '--probe', '--output', 'value', '--match-tag', 'LABEL', this.partition(number)).trim();
+    return run(
+      'blkid',
+      '--probe',
+      '--output',
+      'value',
+      '--match-tag',
+      'LABEL',
+      this.partition(number),
+    ).trim();
   }
 
   [Symbol.dispose](): void {
@@ -45,7 +53,9 @@ export class LoopDisk implements Disposable {
 
 function kernelKnows(filesystem: string): boolean {
   Bun.spawnSync(['modprobe', filesystem]);
-  return readFileSync('/proc/filesystems', 'utf8').split('\n').some((line) => line.trim() === filesystem);
+  return readFileSync('/proc/filesystems', 'utf8')
+    .split('\n')
+    .some((line) => line.trim() === filesystem);
 }
 
 /**

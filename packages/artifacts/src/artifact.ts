@@ -4,6 +4,7 @@ import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize, MiB } from '@kairos/facts/size';
 import type { Host, RunOptions, RunResult } from '@kairos/host/host';
 import { readStream, throwIfStopped } from '@kairos/host/streams';
+import { checkCloudConfig } from './cloud-config.ts';
 
 export interface ArtifactProgress {
   /** `image`: files of the image are read and checked; `write`: the artifact is written; `digest`: it is read back. */
@@ -20,6 +21,8 @@ export interface ArtifactOptions {
   /** Seconds since 1970 for all times in the artifact (`SOURCE_DATE_EPOCH`). */
   readonly epoch: number;
   readonly cloudConfig?: string;
+  /** The name of the cloud-config in messages, as the user gave it. */
+  readonly cloudConfigFile?: string;
   /** Where files of the image are kept meanwhile that lie in an archive or registry. Default: beside the output. */
   readonly workDirectory?: string;
   readonly onProgress?: (progress: ArtifactProgress) => void;
@@ -127,7 +130,7 @@ function makeFolder(host: Host, folder: string, output: string): void {
  * synced, read once for its digest, and renamed; `<output>.sha256` follows. Whatever fails, the folder goes away and
  * what was there before stays.
  *
- * @throws KairosError `TOOL_MISSING`, `NO_SPACE`, `OUTPUT_IS_DIRECTORY`, `OUTPUT_NOT_WRITABLE`, `INTERRUPTED`, and
+ * @throws KairosError `YAML_INVALID`, `CLOUD_CONFIG_NOT_A_MAPPING`, `TOOL_MISSING`, `NO_SPACE`, `OUTPUT_IS_DIRECTORY`, `OUTPUT_NOT_WRITABLE`, `INTERRUPTED`, and
  *   what `make` throws
  */
 export async function makeArtifact(
@@ -141,6 +144,9 @@ export async function makeArtifact(
     throw new RangeError(`${epoch} is not a time in seconds since 1970 that file systems can hold`);
   }
   throwIfStopped(signal);
+  if (options.cloudConfig !== undefined) {
+    checkCloudConfig(options.cloudConfig, options.cloudConfigFile ?? 'cloud-config');
+  }
   const tools = locate(host, request.programs);
   const output = resolve(options.output);
   checkOutput(host, output);

@@ -18,7 +18,7 @@ describe('mke2fsArguments', () => {
   test('a place in a file, reproducible, that grows', () => {
     const argv = mke2fsArguments('disk', { ...layout, offset: 3 * MiB, hashSeed: 'seed', grows: true });
     expect(argv[argv.indexOf('-E') + 1]).toBe(
-      'offset=3145728,root_owner=0:0,hash_seed=seed,lazy_itable_init=0,lazy_journal_init=0,nodiscard,resize=536870912',
+      'offset=3145728,root_owner=0:0,hash_seed=seed,lazy_itable_init=0,lazy_journal_init=1,nodiscard,resize=536870912',
     );
     expect(argv[argv.indexOf('-J') + 1]).toBe('size=64');
   });

@@ -47,7 +47,10 @@ export function mke2fsArguments(device: string, layout: Ext4Layout): [string, ..
     'root_owner=0:0',
     ...(layout.hashSeed === undefined ? [] : [`hash_seed=${layout.hashSeed}`]),
     // All is written here and now: a kernel that does it in the background wears the disk and differs each time.
-    ...['lazy_itable_init=0', 'lazy_journal_init=0', 'nodiscard'],
+    'lazy_itable_init=0',
+    // A place in a new file is all zeros already; written again, they would be holes no more.
+    `lazy_journal_init=${layout.offset === undefined ? 0 : 1}`,
+    'nodiscard',
     ...(layout.grows ? [`resize=${growable / 4096}`] : []),
   ];
   // A journal of a size that also serves the grown file system, within reason for a small one.

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
@@ -73,6 +73,6 @@ export async function gatherSlot(
       throwIfStopped(signal);
       count(chunk.length);
     }
-    host.files.symlink(path, join(folder, name));
+    host.files.symlink(resolve(path), join(folder, name));
   }
 }

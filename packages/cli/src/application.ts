@@ -62,7 +62,6 @@ export async function runApplication(
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    exitCode: 0,
   };
   const context: Context = { process: own };
   const [first, ...words] = args;

@@ -46,7 +46,7 @@ export async function buildArtifact(
     signal,
     onProgress: ({ step, done, total }: ArtifactProgress) =>
       line.report({ step, message: steps[step], done, total }),
-    ...(cloudConfig === undefined ? {} : { cloudConfig }),
+    ...(cloudConfig === undefined ? {} : { cloudConfig, cloudConfigFile: request.cloudConfig ?? '' }),
   };
   try {
     if (kind === 'iso') {

@@ -9,7 +9,6 @@ import {
   type LocatedDefinition,
   mergeDefinition,
   readDefinition,
-  readDefinitionFlags,
 } from '@kairos/image/definition';
 import { describeStep } from '@kairos/image/plan-text';
 import type { BuildImageFlags } from './commands/build-image.ts';
@@ -77,7 +76,11 @@ function requestOf(base: string | undefined, flags: BuildImageFlags): BuildReque
     flags.definition === undefined
       ? { definition: {} as Definition, directory: process.cwd() }
       : readDefinition(readText(flags.definition), flags.definition);
-  const own = readDefinitionFlags(flagsAsDefinition(base, flags));
+  // JSON is YAML, so flags are held against the same schema.
+  const own = readDefinition(
+    JSON.stringify(flagsAsDefinition(base, flags), undefined, 1),
+    'flags',
+  ).definition;
   const epoch = process.env.SOURCE_DATE_EPOCH;
   if (flags.output === undefined) {
     throw new KairosError('OUTPUT_MISSING', 'Where shall the image go?', {
@@ -112,7 +115,9 @@ export async function buildImageVerb(base: string | undefined, flags: BuildImage
     if (flags.dryRun) {
       const plan = await planImage(machineHost(), request, options);
       if (flags.json) return `${JSON.stringify(plan)}\n`;
-      return plan.steps.map((step, index) => `${String(index + 1).padStart(3)}  ${describeStep(step)}\n`).join('');
+      return plan.steps
+        .map((step, index) => `${String(index + 1).padStart(3)}  ${describeStep(step)}\n`)
+        .join('');
     }
     const result = await buildImage(machineHost(), request, options);
     line.end();

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Architecture, hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import type { BootForm } from '@kairos/oci/boot-form';
@@ -13,8 +14,8 @@ export async function openImage(
   uri: string,
   architecture: Architecture = hostArchitecture(),
 ): Promise<BootForm> {
-  if (uri.startsWith('dir:')) return bootFormFromDirectory(uri.slice('dir:'.length), uri);
-  const path = uri.replace(/^oci:/, '');
+  if (uri.startsWith('dir:')) return bootFormFromDirectory(resolve(uri.slice('dir:'.length)), uri);
+  const path = resolve(uri.replace(/^oci:/, ''));
   const form = await findBootForm(openLayout(path, uri), { architecture });
   if (form) return form;
   throw new KairosError('NO_BOOT_FORM', `${uri} is a container image and no OS image: it has no boot form`, {

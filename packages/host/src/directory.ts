@@ -60,7 +60,10 @@ export function directoryHost(folder: string, options: DirectoryHostOptions = {}
     mount(request) {
       options.onMount?.(request);
       mountLog.push(`mount ${request.type} ${request.source} ${request.target} ${request.options.join(',')}`);
-      table.push(request);
+      // A change of propagation is no new mount.
+      if (!request.options.some((option) => /^r?(shared|private|slave|unbindable)$/.test(option))) {
+        table.push(request);
+      }
     },
     unmount(target) {
       mountLog.push(`unmount ${target}`);

@@ -400,15 +400,6 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
   const epoch = epochOf(request, tree, kernel);
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
-  const initrd = join(work, slotFiles.initrd);
-  await timed(build, 'initrd', 'Building the initrd', () =>
-    buildThinInitrd(host, {
-      root: tree.root,
-      kernelVersion: kernel.version,
-      architecture: plan.architecture,
-      output: initrd,
-    }),
-  );
   const bootloader = join(work, slotFiles.bootloader);
   const hasBootloader = stepOf(plan, 'bootloader') !== undefined;
   if (hasBootloader) {
@@ -425,11 +416,21 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
   const name = imageName({ variant: plan.variant, flavor: plan.flavor.name, flavorRelease: plan.release });
   const version = releaseVersion(plan.version);
   const seed = [name, version, plan.architecture, plan.model, kernel.version].join('\n');
-  // Both only read the root. The file system needs one processor for itself, so the layers cost no time.
-  const [image, layers] = await Promise.all([
+  // These only read the root. The file system takes one processor for long, so the others cost no time beside it.
+  const initrd = join(work, slotFiles.initrd);
+  const [image, layers] = await together([
     makeRootImage(build, plan, kernel, seed, epoch),
-    timed(build, 'container', 'Packing the layers of the container form', () =>
-      makeContainerLayers(host, tree, layout, { work, epoch, ...signal }),
+    timed(build, 'initrd', 'Building the initrd', () =>
+      buildThinInitrd(host, {
+        root: tree.root,
+        kernelVersion: kernel.version,
+        architecture: plan.architecture,
+        output: initrd,
+      }),
+    ).then(() =>
+      timed(build, 'container', 'Packing the layers of the container form', () =>
+        makeContainerLayers(host, tree, layout, { work, epoch, ...signal }),
+      ),
     ),
   ]);
   return timed(build, 'publish', 'Writing the image layout', async () => {
@@ -481,6 +482,14 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
     milliseconds.total = Math.round(performance.now() - started);
     return { digest: imageDigest(forms), layout: request.output, manifest, milliseconds };
   });
+}
+
+/** Waits for both to end before the first failure is passed on: what still runs must not write into what is removed. */
+async function together<A, B>(work: readonly [Promise<A>, Promise<B>]): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled(work);
+  if (a.status === 'rejected') throw a.reason;
+  if (b.status === 'rejected') throw b.reason;
+  return [a.value, b.value];
 }
 
 /** Says of a failure for want of space where the space is missing. */

@@ -3,16 +3,13 @@ import type { RootTree } from '@kairos/host/root-tree';
 /** Removed whole: each node makes its own, or they are of use on the build machine only. */
 const removed = [
   '/etc/.pwd.lock',
-  '/etc/.updated',
   '/etc/hostname',
   '/etc/machine-id',
   '/etc/resolv.conf',
   '/usr/sbin/policy-rc.d',
-  '/var/.updated',
   '/var/lib/dbus/machine-id',
   '/var/lib/systemd/random-seed',
   '/var/lib/systemd/credential.secret',
-  '/var/lib/systemd/catalog/database',
   '/var/lib/ucf/hashfile.0',
   '/var/cache/debconf/config.dat-old',
   '/var/cache/debconf/templates.dat-old',

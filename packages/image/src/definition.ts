@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { parseBase } from './base.ts';
 import { compressions, filesystemTypes } from './filesystem.ts';
 import { inits } from './flavor.ts';
-import { readDocument } from './read-document.ts';
+import { checkValue, readDocument } from './read-document.ts';
 
 const mode = z.string().regex(/^0?[0-7]{3,4}$/, 'expected permission bits such as "0644"');
 
@@ -110,6 +110,16 @@ export function readDefinition(text: string, file: string): LocatedDefinition {
     }
   }
   return { definition: value, directory: dirname(file) };
+}
+
+/**
+ * Checks what flags say as a definition.
+ * @throws KairosError `DEFINITION_INVALID`, `BASE_UNKNOWN`
+ */
+export function readDefinitionFlags(values: Readonly<Record<string, unknown>>): Definition {
+  const definition = checkValue(definitionSchema, values, 'DEFINITION');
+  if (definition.base !== undefined) parseBase(definition.base);
+  return definition;
 }
 
 /** Lays what flags say over a definition: lists are added to, everything else is replaced. */

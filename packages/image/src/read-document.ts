@@ -123,3 +123,18 @@ export function readDocument<T>(
     },
   );
 }
+
+/**
+ * Checks a value that was not read from a document (flags).
+ * @throws KairosError `DEFINITION_INVALID`, `FLAVOR_INVALID`, `COMPONENT_INVALID` (exit `usage`)
+ */
+export function checkValue<T>(schema: z.ZodType<T>, value: unknown, kind: DocumentKind): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const found = result.error.issues.flatMap((issue) => findings(schema, issue, value));
+  const hint = found.find((each) => each.hint !== undefined)?.hint;
+  throw new KairosError(`${kind}_INVALID`, found.map(({ message }) => message).join('\n'), {
+    exit: 'usage',
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

@@ -22,7 +22,8 @@ export function parseInstallSection(unit: string): InstallSection {
     const entry = /^(\w+)\s*=\s*(.*)$/.exec(trimmed);
     if (section !== 'Install' || !entry) continue;
     const [, key = '', value = ''] = entry;
-    const list = (values[key] ??= []);
+    const list = values[key] ?? [];
+    values[key] = list;
     // An empty value clears what stood before it.
     if (value === '') list.length = 0;
     else list.push(...value.split(/\s+/));
@@ -46,9 +47,12 @@ function unitPath(tree: RootTree, name: string): string | undefined {
   return undefined;
 }
 
+/** Links of the image, not of the node: `/etc/systemd` persists, so what stands there would outlive an upgrade. */
+const enablingDirectory = '/usr/lib/systemd/system';
+
 /**
- * Enables a systemd unit as `systemctl enable` does, by links in `/etc/systemd/system`, without running anything.
- * Gives the names of units that are not in the root.
+ * Enables a systemd unit by the links that `systemctl enable` would make, without running anything. Gives the names
+ * of units that are not in the root.
  */
 function enableUnit(tree: RootTree, name: string, seen: Set<string>): string[] {
   if (seen.has(name)) return [];
@@ -60,16 +64,19 @@ function enableUnit(tree: RootTree, name: string, seen: Set<string>): string[] {
     ['wants', section.wantedBy],
     ['requires', section.requiredBy],
   ] as const) {
-    for (const target of targets) tree.symlink(path, `/etc/systemd/system/${target}.${suffix}/${name}`);
+    for (const target of targets) tree.symlink(path, `${enablingDirectory}/${target}.${suffix}/${name}`);
   }
   for (const alias of section.alias) {
-    if (alias !== name) tree.symlink(path, `/etc/systemd/system/${alias}`);
+    if (alias !== name && !tree.isFile(`${enablingDirectory}/${alias}`)) {
+      tree.symlink(path, `${enablingDirectory}/${alias}`);
+    }
   }
   return section.also.flatMap((other) => enableUnit(tree, other, seen));
 }
 
 export interface ServiceWishes {
   readonly init: Init;
+  /** Units of systemd; names of init scripts; for OpenRC `runlevel/name`, or a name for the runlevel `default`. */
   readonly enable: readonly string[];
   readonly mask: readonly string[];
 }
@@ -79,18 +86,20 @@ export async function setUpServices(host: Host, tree: RootTree, wishes: ServiceW
   const missing: string[] = [];
   const seen = new Set<string>();
   for (const name of wishes.enable) {
-    const script = `/etc/init.d/${name.replace(/\.service$/, '')}`;
-    if (wishes.init === 'systemd') missing.push(...enableUnit(tree, name, seen));
-    else if (!tree.isFile(script)) missing.push(name);
-    else if (wishes.init === 'openrc') {
-      tree.symlink(script, `/etc/runlevels/default/${script.slice('/etc/init.d/'.length)}`);
-    } else {
-      // The order of init scripts is in their headers; the distribution's own program reads them.
-      await host.run(['update-rc.d', script.slice('/etc/init.d/'.length), 'defaults'], { chroot: tree.root });
+    if (wishes.init === 'systemd') {
+      missing.push(...enableUnit(tree, name, seen));
+      continue;
     }
+    const plain = name.replace(/\.service$/, '');
+    const [service = plain, runlevel = 'default'] = plain.split('/').reverse();
+    const script = `/etc/init.d/${service}`;
+    if (!tree.isFile(script)) missing.push(name);
+    else if (wishes.init === 'openrc') tree.symlink(script, `/etc/runlevels/${runlevel}/${service}`);
+    // The order of init scripts is in their headers; the distribution's own program reads them.
+    else await host.run(['update-rc.d', service, 'defaults'], { chroot: tree.root });
   }
   for (const name of wishes.mask) {
-    if (wishes.init === 'systemd') tree.symlink('/dev/null', `/etc/systemd/system/${name}`);
+    if (wishes.init === 'systemd') tree.symlink('/dev/null', `${enablingDirectory}/${name}`);
     else if (wishes.init === 'openrc') tree.remove(`/etc/runlevels/default/${name}`);
     else await host.run(['update-rc.d', name, 'disable'], { chroot: tree.root });
   }

@@ -38,7 +38,7 @@ export function parseBlkid(text: string): BlockDevice[] {
 
 /** Whether a device is what `LABEL=…`, `UUID=…`, `PARTLABEL=…`, `PARTUUID=…` or a path names. */
 export function matchesDevice(device: BlockDevice, source: string): boolean {
-  const [, tag, value = ''] = /^(LABEL|UUID|PARTLABEL|PARTUUID)=(.*)$/.exec(source) ?? [];
+  const [, tag, value = ''] = /^(LABEL|UUID|PARTLABEL|PARTUUID)=(.+)$/.exec(source) ?? [];
   switch (tag) {
     case 'LABEL':
       return device.label === value;

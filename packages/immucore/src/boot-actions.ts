@@ -199,14 +199,10 @@ const actions: { readonly [Kind in ActionKind]: Action<Kind> } = {
         },
       );
     } else {
-      const found = (await context.devices.find(source, volumeTimeout))?.device.path;
-      if (
-        found !== undefined &&
-        host.mounts().findLast((mount) => mount.target === target)?.source === found
-      ) {
-        return { note: 'mounted already' };
-      }
       try {
+        const found = (await context.devices.find(source, volumeTimeout))?.device.path;
+        const there = host.mounts().findLast((mount) => mount.target === target)?.source;
+        if (found !== undefined && there === found) return { note: 'mounted already' };
         const mounted = await mountDevice(context, {
           source,
           target,

@@ -2,7 +2,10 @@ import type { Mount } from '@kairos/host/mount-table';
 
 /** fstab(5) separates by blanks, so blanks inside a field are octal escapes. */
 function field(text: string): string {
-  return text.replace(/[\s\\#]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  return text.replace(
+    /[ \t\n\v\f\r\\#]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,
+  );
 }
 
 /**

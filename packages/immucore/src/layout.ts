@@ -248,7 +248,10 @@ export function resolveLayout(
   return {
     layout: {
       overlay: backingForm.test(backing) ? backing : defaultBacking,
-      volumes: [...targets.values()].sort((a, b) => byDepth(a.target, b.target)),
+      volumes: [...targets.values()]
+        // State that cannot be written is none, whatever its volume is called.
+        .map((volume) => ({ ...volume, writable: volume.writable || isWithin(stateTarget, volume.target) }))
+        .sort((a, b) => byDepth(a.target, b.target)),
       ephemeral,
       persistent: persistent.filter(usable),
       stateTarget,

@@ -76,8 +76,6 @@ export function translateCloudConfig(
       ),
     );
   });
-  attempt('write_files', (field) => boot.set('files', field));
-
   const names: string[] = [];
   const local: Record<string, string[]> = {};
   const remote: Record<string, string[]> = {};
@@ -111,7 +109,23 @@ export function translateCloudConfig(
   });
   if (Object.keys(local).length > 0) boot.set('authorized_keys', keyPlace.with(local));
   if (Object.keys(remote).length > 0) network.set('authorized_keys', keyPlace.with(remote));
+  // A file of a user that is only now made has to wait for it, as must what asks for that by `defer`.
+  const late = new Map<string, Field>();
+  attempt('write_files', (field) => {
+    const waits = (item: Field): boolean => {
+      const [owner = '', group = ''] = (item.key('owner').text() ?? '').split(':');
+      return (item.key('defer').flag() ?? false) || names.includes(owner) || names.includes(group);
+    };
+    const items = field.items().filter((item) => !item.empty);
+    const now = items.filter((item) => !waits(item));
+    if (now.length === items.length) boot.set('files', field);
+    else {
+      boot.set('files', field.with(now.map(({ value }) => value)));
+      late.set('files', field.with(items.filter(waits).map(({ value }) => value)));
+    }
+  });
   add('boot', 'cloud-config', boot, root);
+  add('boot', 'cloud-config files of users', late, root.key('write_files'));
   add('network', 'cloud-config keys', network, keyPlace);
 
   attempt('growpart', (field) => {

@@ -1,4 +1,4 @@
-import { type Document, parseDocument } from '@kairos/config/document';
+import { type Document, headerOf, parseDocument } from '@kairos/config/document';
 import { formatSize, MiB } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
 import { problemOf, type StageProblem } from './problem.ts';
@@ -41,11 +41,31 @@ export function collectDocument(text: string, file: string, directory = ''): Col
   return { files: [stageFile], problems: [...problems] };
 }
 
+/** Keys at the root of a cloud-config that become steps, by stage. */
+const translatedKeys: Readonly<Record<string, readonly string[]>> = {
+  boot: ['runcmd', 'write_files', 'users', 'ssh_authorized_keys', 'growpart'],
+  network: ['users', 'ssh_authorized_keys'],
+  initramfs: ['hostname'],
+};
+
+/**
+ * Whether a text can have steps of a stage at all. Parsing is most of what a stage without commands costs, and most
+ * files are about other stages.
+ */
+function mayConcern(text: string, stage: string): boolean {
+  return (
+    text.includes(stage) ||
+    (headerOf(text) !== undefined && (translatedKeys[stage] ?? []).some((key) => text.includes(key)))
+  );
+}
+
 /**
  * Collects the stage files of directories, each with its folders, by name within a directory. One bad file is a
  * problem and never keeps the others away; a directory that is not there has no files.
+ *
+ * @param stage leaves out, unparsed, files that cannot have steps of it
  */
-export function collectStageFiles(host: Host, directories: readonly string[]): Collected {
+export function collectStageFiles(host: Host, directories: readonly string[], stage?: string): Collected {
   const collected: Collected = { files: [], problems: [] };
   for (const directory of new Set(directories.map((path) => path.replace(/(.)\/+$/, '$1')))) {
     const paths: string[] = [];
@@ -54,6 +74,7 @@ export function collectStageFiles(host: Host, directories: readonly string[]): C
     for (const path of paths) {
       try {
         const text = readLimited(host, path);
+        if (stage !== undefined && !mayConcern(text, stage)) continue;
         const one = collectDocument(text, path, directory);
         collected.files.push(...one.files);
         collected.problems.push(...one.problems);

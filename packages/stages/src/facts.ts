@@ -39,7 +39,7 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-/** The facts of a machine, each found when it is first asked for. Given ones are taken as they are. */
+/** The facts of a machine, found when they are asked for. Given ones are taken as they are. */
 export function stageFacts(host: Host, given: Partial<StageFacts> = {}): StageFacts {
   const osRelease = once(() => {
     const read = (path: string) => parseAssignments(host.files.readTextIfAny(path) ?? '');
@@ -49,22 +49,19 @@ export function stageFacts(host: Host, given: Partial<StageFacts> = {}): StageFa
       ...read(paths.kairosRelease),
     };
   });
-  const hostname = once(
-    () =>
-      host.files.readTextIfAny('/proc/sys/kernel/hostname')?.trim() ||
-      host.files.readTextIfAny('/etc/hostname')?.trim() ||
-      '',
-  );
-  const machineId = once(() => (host.files.readTextIfAny('/etc/machine-id') ?? '').trim());
+  // Steps change these two, so they are read each time.
+  const hostname = () =>
+    host.files.readTextIfAny('/proc/sys/kernel/hostname')?.trim() ||
+    host.files.readTextIfAny('/etc/hostname')?.trim() ||
+    '';
+  const machineId = () => (host.files.readTextIfAny('/etc/machine-id') ?? '').trim();
   const serviceManager = once(() => serviceManagerOf(host));
-  const values = once(() =>
-    systemInformation(host, {
-      osRelease: facts.osRelease,
-      architecture: facts.architecture,
-      hostname: facts.hostname,
-      machineId: facts.machineId,
-    }),
-  );
+  const hardware = once(() => systemInformation(host, facts));
+  const values = () => ({
+    ...hardware(),
+    node: { hostname: facts.hostname, machineid: facts.machineId, timezone: timezone() },
+  });
+  const timezone = once(() => (host.files.readTextIfAny('/etc/timezone') ?? '').trim());
   const facts: StageFacts = {
     get osRelease() {
       return given.osRelease ?? osRelease();

@@ -36,7 +36,8 @@ export function parsePermissions(
     const decimal = Number(text);
     const asOctal = octalMode <= 0o7777 && plausible(octalMode);
     if (plausible(decimal) || (!asOctal && decimal <= 0o7777)) {
-      return asOctal
+      // 511 is what tools print for 0777; nobody means 0511.
+      return asOctal && decimal !== 0o777
         ? {
             mode: decimal,
             warning: `permissions ${text} is a decimal number and means 0${decimal.toString(8)}; write 0${text} if that is meant`,

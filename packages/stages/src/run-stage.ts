@@ -162,6 +162,25 @@ function hasError(problems: readonly StageProblem[]): boolean {
 }
 
 /**
+ * What a run of a stage would consist of, in its order, with the reason for each place: for `--analyze`. Conditions are
+ * not asked.
+ */
+export function planStage(
+  host: Host,
+  stage: string,
+  options: Pick<RunStageOptions, 'directories' | 'documents'> = {},
+): { readonly steps: readonly PlannedStep[]; readonly problems: readonly StageProblem[] } {
+  const { files, problems } = collectStageFiles(host, options.directories ?? defaultStageDirectories, stage);
+  for (const document of options.documents ?? []) {
+    const read = stageFileOf(document);
+    files.push(read.file);
+    problems.push(...read.problems);
+  }
+  const order = orderStage(stage, files);
+  return { steps: order.steps, problems: [...problems, ...order.problems] };
+}
+
+/**
  * Runs a stage with its `.before` and `.after`. A failing step, an unreadable file or an unknown target never stops
  * the rest: everything wrong is in the result. Throws only for defects of the program.
  */
@@ -172,14 +191,8 @@ export async function runStage(
 ): Promise<StageResult> {
   const onEvent = options.onEvent ?? (() => undefined);
   const dryRun = options.dryRun ?? false;
-  const { files, problems } = collectStageFiles(host, options.directories ?? defaultStageDirectories);
-  for (const document of options.documents ?? []) {
-    const read = stageFileOf(document);
-    files.push(read.file);
-    problems.push(...read.problems);
-  }
-  const order = orderStage(stage, files);
-  problems.push(...order.problems);
+  const order = planStage(host, stage, options);
+  const problems = [...order.problems];
   for (const problem of problems) onEvent({ kind: 'problem', problem });
 
   const recording = recordingHost(host, dryRun);

@@ -35,7 +35,7 @@ function tokensOf(text: string): Token[] | undefined {
   const tokens: Token[] = [];
   let rest = text;
   for (;;) {
-    rest = rest.replace(/^(?:[ \t]|\\\n)+/, '');
+    rest = rest.replace(/^[ \t]+/, '');
     if (rest === '') return tokens;
     const operator = /^(?:&&|\|\||\(|\))/.exec(rest)?.[0];
     if (operator !== undefined) {
@@ -61,7 +61,7 @@ function tokensOf(text: string): Token[] | undefined {
       length += literal.length;
       rest = rest.slice(literal.length);
     }
-    if (length === 0 || !/^(?:$|[ \t]|\\\n|[()&|])/.test(rest)) return undefined;
+    if (length === 0 || !/^(?:$|[ \t()&|])/.test(rest)) return undefined;
     // A bracket inside a bare word is a pattern of file names.
     if (!quoted && /[[\]]/.test(word) && word !== '[' && word !== ']') return undefined;
     tokens.push({ text: word, operator: false, quoted });
@@ -171,7 +171,9 @@ class Parser {
  * @param uid of the process: what `-r` says is plain for root only
  */
 export function parseCondition(text: string, uid: number): Condition | undefined {
-  const trimmed = text.trim();
+  // A continued line joins what stands before and behind, even a word; single quotes keep it, and are left to sh.
+  if (text.includes('\\\n') && text.includes("'")) return undefined;
+  const trimmed = text.replaceAll('\\\n', '').trim();
   // `((` and `!(` mean other things to some shells.
   if (trimmed === '' || /\(\(|!\(/.test(trimmed)) return undefined;
   const tokens = tokensOf(trimmed);

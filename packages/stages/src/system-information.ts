@@ -5,12 +5,10 @@ import type { Host } from '@kairos/host/host';
 interface Known {
   readonly osRelease: Readonly<Record<string, string>>;
   readonly architecture: Architecture;
-  readonly hostname: string;
-  readonly machineId: string;
 }
 
 /**
- * What templates know as `.Values`: the tree that the sysinfo library of the Go world gives, by its JSON names.
+ * What templates know as `.Values`, but for `node`: the tree that the sysinfo library of the Go world gives, by its JSON names.
  * Read from `/sys` and `/proc` only; what a machine does not tell is left out.
  */
 export function systemInformation(host: Host, known: Known): Record<string, unknown> {
@@ -33,7 +31,6 @@ export function systemInformation(host: Host, known: Known): Record<string, unkn
   const packages = new Set(processor.match(/^physical id\s*:.*$/gm) ?? []).size || (threads > 0 ? 1 : 0);
   const memory = Number(/^MemTotal:\s*(\d+) kB/m.exec(read('/proc/meminfo'))?.[1] ?? 0);
   return {
-    node: filled({ hostname: known.hostname, machineid: known.machineId, timezone: read('/etc/timezone') }),
     os: filled({
       name: osRelease.PRETTY_NAME ?? '',
       vendor: osRelease.ID ?? '',

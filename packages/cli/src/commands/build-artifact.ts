@@ -71,7 +71,7 @@ export const buildRawCommand = buildCommand<ArtifactFlags & { readonly size?: nu
       size: {
         kind: 'parsed',
         parse: parseSize,
-        brief: 'Size of the disk, such as 8G; default: as small as it can be',
+        brief: 'Size of the disk, such as 8G; default: the usual partitions and a small persistent one',
         placeholder: 'size',
         optional: true,
       },

@@ -31,14 +31,19 @@ export interface BuildImageFlags {
 
 const word = (brief: string, placeholder: string) =>
   ({ kind: 'parsed', parse: text, brief, placeholder, optional: true }) as const;
-const words = (brief: string, placeholder: string) => ({ ...word(brief, placeholder), variadic: true }) as const;
+const words = (brief: string, placeholder: string) =>
+  ({ ...word(brief, placeholder), variadic: true }) as const;
 
 export const buildImageCommand = buildCommand<BuildImageFlags, [string?], Context>({
   docs: {
     brief: 'Make an OS image from a distribution root',
     fullDescription:
       'Makes an OS image, an OCI image layout, from a root: debian:13 (bootstrapped from packages), dir:, tar:, oci: (layout folder), oci-archive:, docker-archive:. A definition in YAML says the same as the flags, which win. The same base and definition give the same digest. Needs root.',
-    customUsage: ['debian:13 --output image/', '--definition my-os.yaml --output image/', 'dir:root --output image/ --dry-run'],
+    customUsage: [
+      'debian:13 --output image/',
+      '--definition my-os.yaml --output image/',
+      'dir:root --output image/ --dry-run',
+    ],
   },
   parameters: {
     flags: {
@@ -47,7 +52,12 @@ export const buildImageCommand = buildCommand<BuildImageFlags, [string?], Contex
       executable: word('The kairos that goes into the image; default: this one', 'file'),
       cache: word('Where bootstrapped roots are kept; default: ~/.cache/kairos', 'folder'),
       work: word('Where the root is unpacked meanwhile; default: beside the output', 'folder'),
-      refresh: { kind: 'boolean', brief: 'Bootstrap again, for newer packages', default: false, withNegated: false },
+      refresh: {
+        kind: 'boolean',
+        brief: 'Bootstrap again, for newer packages',
+        default: false,
+        withNegated: false,
+      },
       flavor: word('Distribution, where the root does not say', 'name'),
       architecture: word('amd64, arm64', 'name'),
       imageVersion: word('Version of the image, such as v1.2.0', 'version'),
@@ -68,7 +78,9 @@ export const buildImageCommand = buildCommand<BuildImageFlags, [string?], Contex
     },
     positional: {
       kind: 'tuple',
-      parameters: [{ brief: 'Base: debian:13, dir:…, tar:…, oci:…', placeholder: 'base', parse: text, optional: true }],
+      parameters: [
+        { brief: 'Base: debian:13, dir:…, tar:…, oci:…', placeholder: 'base', parse: text, optional: true },
+      ],
     },
     aliases: { d: 'definition', o: 'output' },
   },

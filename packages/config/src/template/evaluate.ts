@@ -1,4 +1,3 @@
-import { didYouMean } from '@kairos/facts/suggest';
 import type {
   Branch,
   Command,
@@ -9,10 +8,12 @@ import type {
   RangeNode,
   TemplateNode,
 } from './ast.ts';
+import { EvaluationError } from './evaluation-error.ts';
 import { TemplateFailure } from './failure.ts';
 import type { TemplateFunction } from './function.ts';
 import { printAction } from './print.ts';
 import { limits, type Run } from './run.ts';
+import { nearest } from './suggestion.ts';
 import { Callable, describe, isDict, isInteger, isTrue, Struct, sortedKeys, type Value } from './value.ts';
 
 export interface EvaluateOptions {
@@ -22,20 +23,6 @@ export interface EvaluateOptions {
   readonly functions: (name: string) => TemplateFunction | undefined;
   /** A missing key is an error, and not `<no value>`. */
   readonly missingKeyFails: boolean;
-}
-
-/** A template that fails while it runs. The renderer makes a KairosError `TEMPLATE_FAILED` of it. */
-export class EvaluationError extends Error {
-  constructor(
-    message: string,
-    /** In UTF-16 units of the template's text. */
-    readonly offset: number,
-    readonly hint?: string,
-    cause?: unknown,
-  ) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'EvaluationError';
-  }
 }
 
 /**
@@ -222,7 +209,7 @@ class Evaluator {
     const { definitions } = this.#options.template;
     const body = definitions.get(node.name);
     if (body === undefined) {
-      const near = didYouMean(node.name, definitions.keys());
+      const near = nearest(node.name, definitions.keys());
       throw new EvaluationError(
         `the template ${JSON.stringify(node.name)} is not defined`,
         node.offset,
@@ -395,7 +382,7 @@ class Evaluator {
       }
       if (receiver.has(name)) return receiver.get(name);
       if (!this.#options.missingKeyFails) return undefined;
-      const near = didYouMean(name, receiver.keys());
+      const near = nearest(name, receiver.keys());
       throw new EvaluationError(
         `${path} has no value: there is no key ${JSON.stringify(name)}`,
         offset,

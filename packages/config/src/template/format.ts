@@ -96,7 +96,8 @@ function formatValue(value: Value, directive: Directive, run: Run, depth: number
   const { verb } = directive;
   if (verb === 'T') return pad(typeOf(value), directive);
   if (value === undefined || value === null) {
-    return verb === 'v' ? pad('<nil>', directive) : bad(value, directive, run);
+    // Inside of a list or map, Go shows nil for every verb.
+    return verb === 'v' || depth > 0 ? pad('<nil>', directive) : bad(value, directive, run);
   }
   if (verb === 'v' && directive.sharp) return literal(value, run, depth);
   if (typeof value === 'boolean') {

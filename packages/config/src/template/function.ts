@@ -105,6 +105,8 @@ function convert(value: Value, kind: Kind, index: number): Kinds[Kind] {
       break;
     case 'dict':
       if (isDict(value)) return value;
+      // As in Go, a map that is not there can be read: `hasKey .missing "a"` is false.
+      if (value === undefined || value === null) return new Map();
   }
   const hint =
     value === undefined || value === null

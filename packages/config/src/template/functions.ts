@@ -1,4 +1,3 @@
-import { didYouMean } from '@kairos/facts/suggest';
 import type { TemplateFunction } from './function.ts';
 import { caseFunctions } from './functions/case.ts';
 import { comparisonFunctions } from './functions/comparison.ts';
@@ -15,6 +14,7 @@ import { regexFunctions } from './functions/regex.ts';
 import { semverFunctions } from './functions/semver.ts';
 import { stringFunctions } from './functions/strings.ts';
 import { urlFunctions } from './functions/urls.ts';
+import { nearest } from './suggestion.ts';
 
 /** The functions by theme, in the order of the manual. */
 export const functionThemes: readonly (readonly [
@@ -76,7 +76,7 @@ export function functionProblem(
   if (own.has(name) || functions.has(name) || shortCircuitFunctions.includes(name)) return undefined;
   const refused = refusedFunctions.get(name);
   if (refused !== undefined) return { message: `the function ${name} is not available here`, hint: refused };
-  const near = didYouMean(name, [...own.keys(), ...functionNames()]);
+  const near = nearest(name, [...own.keys(), ...functionNames()]);
   const hint =
     near === undefined ? `A field of the data is written with a dot: .${name}` : `Did you mean ${near}?`;
   return { message: `there is no function ${name}`, hint };

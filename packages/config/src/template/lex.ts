@@ -1,3 +1,4 @@
+import { limits } from './run.ts';
 import { TemplateSyntaxError } from './syntax-error.ts';
 
 /**
@@ -256,6 +257,12 @@ class Lexer {
 
   /** A word must be followed by something that ends it, so that `$x+2` is refused and not misread. */
   #word(kind: TokenKind, end: number): void {
+    if (end - this.#at > limits.name) {
+      throw new TemplateSyntaxError(
+        `the name has ${end - this.#at} characters; the limit is ${limits.name}`,
+        this.#at,
+      );
+    }
     const next = this.#text[end];
     const ends =
       next === undefined ||

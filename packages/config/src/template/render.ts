@@ -1,7 +1,8 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { TemplateOptions } from '../template.ts';
 import { exportValue, importValue } from './data.ts';
-import { EvaluationError, evaluate } from './evaluate.ts';
+import { evaluate } from './evaluate.ts';
+import { EvaluationError } from './evaluation-error.ts';
 import { TemplateFailure } from './failure.ts';
 import { type TemplateFunction, takesMany } from './function.ts';
 import { functionNamed, functionProblem } from './functions.ts';

@@ -8,8 +8,12 @@ export const limits = {
   listLength: 1_000_000,
   /** Nesting of actions, parentheses and template calls, counted together. */
   depth: 400,
+  /** Characters of a name. */
+  name: 256,
+  /** Variables in scope at once: they are looked up one by one. */
+  variables: 1000,
   /** Units of work. One evaluated node costs `nodeCost`, one character or element that a function handles costs 1. */
-  work: 2 ** 26,
+  work: 2 ** 25,
   nodeCost: 16,
 } as const;
 

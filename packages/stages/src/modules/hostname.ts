@@ -28,11 +28,17 @@ export const hostname: StageModule = async (field, context) => {
   const name = (context.render(field) ?? '').trim();
   if (name === '') return;
   if (!isHostname(name)) {
-    throw field.invalid(
-      'HOSTNAME_INVALID',
-      `${JSON.stringify(name)} cannot be a host name`,
-      'Use letters, digits and hyphens, with dots between labels of at most 63 characters',
-    );
+    const hint = 'Use letters, digits and hyphens, with dots between labels of at most 63 characters';
+    const message = `${JSON.stringify(name)} is not a host name by RFC 1123`;
+    // The kernel takes more than the standard, and names such as `my_node` are in use.
+    if (!/^[\w.-]{1,64}$/.test(name)) throw field.invalid('HOSTNAME_INVALID', message, hint);
+    context.report({
+      severity: 'warning',
+      code: 'HOSTNAME_UNUSUAL',
+      message,
+      hint,
+      position: field.position,
+    });
   }
   await context.attempt(field, () => {
     files.write(writablePath(files, '/etc/hostname'), `${name}\n`);

@@ -92,7 +92,10 @@ export const dictFunctions: Readonly<Record<string, TemplateFunction>> = {
   pluck: takesMany(['string'], 'dict', (_, key, ...dicts) =>
     dicts.filter((dict) => dict.has(key)).map((dict) => dict.get(key)),
   ),
-  set: takes(['dict', 'string', 'any'], (_, dict, key, value) => dict.set(key, value)),
+  set: takes(['any', 'string', 'any'], (_, dict, key, value) => {
+    if (!isDict(dict)) throw new TemplateFailure(`argument 1 must be a map, got ${describe(dict)}`);
+    return dict.set(key, value);
+  }),
   unset: takes(['dict', 'string'], (_, dict, key) => {
     dict.delete(key);
     return dict;

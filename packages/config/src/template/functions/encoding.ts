@@ -5,6 +5,8 @@ import { type TemplateFunction, takes, takesMany } from '../function.ts';
 import { decodeJson, encodeJson } from '../json.ts';
 import { printAll } from '../print.ts';
 import { isPrintable } from '../quote.ts';
+import type { Run } from '../run.ts';
+import type { Value } from '../value.ts';
 
 const base32Alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
@@ -88,6 +90,13 @@ export function escapeQuery(text: string): string {
   }).join('');
 }
 
+/** What is not there is escaped as an action would write it. */
+const printEscaped = (values: readonly Value[], run: Run): string =>
+  printAll(
+    values.map((value) => value ?? '<no value>'),
+    run,
+  );
+
 const fromJson = takes(['string'], (run, text) => {
   run.spend(text.length);
   return decodeJson(text) ?? null;
@@ -119,9 +128,9 @@ export const encodingFunctions: Readonly<Record<string, TemplateFunction>> = {
   b64enc: takes(['string'], (_, text) => Buffer.from(bytesOf(text)).toString('base64')),
   fromJson,
   html: takesMany([], 'any', (run, ...values) =>
-    printAll(values, run).replace(/["'&<>\0]/g, (character) => htmlEscapes[character] ?? character),
+    printEscaped(values, run).replace(/["'&<>\0]/g, (character) => htmlEscapes[character] ?? character),
   ),
-  js: takesMany([], 'any', (run, ...values) => escapeScript(printAll(values, run))),
+  js: takesMany([], 'any', (run, ...values) => escapeScript(printEscaped(values, run))),
   mustFromJson,
   mustToJson: toJson,
   mustToPrettyJson: toPrettyJson,
@@ -132,5 +141,5 @@ export const encodingFunctions: Readonly<Record<string, TemplateFunction>> = {
   toJson,
   toPrettyJson,
   toRawJson,
-  urlquery: takesMany([], 'any', (run, ...values) => escapeQuery(printAll(values, run))),
+  urlquery: takesMany([], 'any', (run, ...values) => escapeQuery(printEscaped(values, run))),
 };

@@ -80,6 +80,8 @@ function round(value: number, places: number, from = 0.5): number {
 
 const max = takesMany(['any'], 'any', (_, ...values) => best(values, (a, b) => a > b));
 
+const int = takes(['any'], (_, value) => integer(toInteger(value)));
+
 export const numberFunctions: Readonly<Record<string, TemplateFunction>> = {
   add: takesMany([], 'any', (_, ...values) =>
     integer(values.reduce<bigint>((total, value) => total + toInteger(value), 0n)),
@@ -96,8 +98,8 @@ export const numberFunctions: Readonly<Record<string, TemplateFunction>> = {
   divf: takesMany(['any'], 'any', (_, first, ...rest) => quotient(first, rest)),
   float64: takes(['any'], (_, value) => new Float(toFloat(value))),
   floor: takes(['any'], (_, value) => new Float(Math.floor(toFloat(value)))),
-  int: takes(['any'], (_, value) => integer(toInteger(value))),
-  int64: takes(['any'], (_, value) => integer(toInteger(value))),
+  int,
+  int64: int,
   max,
   maxf: takesMany(['any'], 'any', (_, ...values) => new Float(Math.max(...values.map(toFloat)))),
   min: takesMany(['any'], 'any', (_, ...values) => best(values, (a, b) => a < b)),

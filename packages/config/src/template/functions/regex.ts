@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js';
+import type { RE2JS } from 're2js';
 import { TemplateFailure } from '../failure.ts';
 import { type TemplateFunction, takes } from '../function.ts';
 import { limits, type Run } from '../run.ts';
@@ -28,8 +28,10 @@ function compile(run: Run, pattern: string): RE2JS {
     );
   }
   run.spend(pattern.length);
+  // The engine is as large as the rest of the language; most templates have no patterns.
+  const engine = require('re2js') as typeof import('re2js');
   try {
-    return RE2JS.compile(pattern);
+    return engine.RE2JS.compile(pattern);
   } catch (error) {
     throw new TemplateFailure(
       `the pattern is not valid: ${error instanceof Error ? error.message : String(error)}`,

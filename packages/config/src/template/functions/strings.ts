@@ -112,6 +112,8 @@ function wrap(run: Run, width: number, text: string, lineBreak: string, breakWor
   return lines.join(lineBreak === '' ? '\n' : lineBreak);
 }
 
+const trimAll = takes(['string', 'string'], (_, set, text) => trimCharacters(set, text));
+
 export const stringFunctions: Readonly<Record<string, TemplateFunction>> = {
   abbrev: takes(['int', 'string'], (_, width, text) => (width < 4 ? text : abbreviate(0, width, text))),
   abbrevboth: takes(['int', 'int', 'string'], (_, left, width, text) =>
@@ -173,8 +175,8 @@ export const stringFunctions: Readonly<Record<string, TemplateFunction>> = {
   title: takes(['string'], (_, text) => title(text)),
   toString: takes(['any'], (run, value) => print(value, run)),
   trim: takes(['string'], (_, text) => trimSpace(text)),
-  trimAll: takes(['string', 'string'], (_, set, text) => trimCharacters(set, text)),
-  trimall: takes(['string', 'string'], (_, set, text) => trimCharacters(set, text)),
+  trimAll,
+  trimall: trimAll,
   trimPrefix: takes(['string', 'string'], (_, prefix, text) =>
     text.startsWith(prefix) ? text.slice(prefix.length) : text,
   ),

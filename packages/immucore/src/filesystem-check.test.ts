@@ -1,0 +1,46 @@
+import { expect, test } from 'bun:test';
+import { directoryHost } from '@kairos/host/directory';
+import { checkCommand, checkFilesystem } from './filesystem-check.ts';
+
+const device = (type: string) => ({
+  path: '/dev/vda6',
+  type,
+  label: '',
+  uuid: '',
+  partitionName: '',
+  partitionUuid: '',
+});
+
+test.each([
+  ['ext4', 'auto', 'preen', 'e2fsck -p /dev/vda6'],
+  ['ext2', 'force', 'yes', 'e2fsck -y -f /dev/vda6'],
+  ['ext3', 'auto', 'no', 'e2fsck -n /dev/vda6'],
+  ['ext4', 'skip', 'yes', undefined],
+  ['vfat', 'auto', 'preen', 'fsck.vfat -a /dev/vda6'],
+  ['vfat', 'auto', 'no', 'fsck.vfat -n /dev/vda6'],
+  ['xfs', 'force', 'yes', undefined],
+  ['', 'auto', 'preen', undefined],
+] as const)('%s, fsck.mode=%s fsck.repair=%s', (type, mode, repair, command) => {
+  expect(checkCommand(device(type), { mode, repair })?.join(' ')).toBe(command as string);
+});
+
+const check = { mode: 'auto', repair: 'preen' } as const;
+
+test.each([
+  [0, undefined],
+  [1, undefined],
+  [2, undefined],
+  [4, '/dev/vda6 has errors that the check did not repair (boot once with fsck.repair=yes): '],
+  [8, '/dev/vda6 has errors that the check did not repair (boot once with fsck.repair=yes): '],
+] as const)('a check that ends with %d', async (code, problem) => {
+  const host = directoryHost('/nowhere', { run: () => ({ code, stderr: 'why' }) });
+  const found = await checkFilesystem(host, device('ext4'), check);
+  if (problem === undefined) expect(found).toBeUndefined();
+  else expect(found).toBe(`${problem}e2fsck -p /dev/vda6 exited with ${code}: why`);
+});
+
+test('a missing program is told', async () => {
+  expect(await checkFilesystem(directoryHost('/nowhere'), device('ext4'), check)).toBe(
+    '/dev/vda6 was not checked: e2fsck is not installed',
+  );
+});

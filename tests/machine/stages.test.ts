@@ -1,0 +1,161 @@
+import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseDocument } from '@kairos/config/document';
+import type { Host } from '@kairos/host/host';
+import { machineHost } from '@kairos/host/machine';
+import { runStage } from '@kairos/stages/run-stage';
+
+setDefaultTimeout(60_000);
+const work = mkdtempSync(join(tmpdir(), 'stages-'));
+const loops: string[] = [];
+afterAll(() => {
+  for (const loop of loops) execFileSync('losetup', ['-d', loop]);
+  rmSync(work, { recursive: true, force: true });
+});
+
+const MiB = 1024 * 1024;
+
+function attach(image: string): string {
+  const loop = execFileSync('losetup', ['--find', '--show', '--partscan', image], {
+    encoding: 'utf8',
+  }).trim();
+  loops.push(loop);
+  return loop;
+}
+
+const run = (host: Host, text: string) =>
+  runStage(host, 'boot', { directories: [], documents: [parseDocument(text, 'test.yaml')] });
+
+/** lsblk takes labels from udev, which need not run here. */
+const value = (device: string, tag: string) =>
+  execFileSync('blkid', ['-c', '/dev/null', '-o', 'value', '-s', tag, device], { encoding: 'utf8' }).trim();
+
+interface Row {
+  readonly name: string;
+  readonly start: number;
+  readonly size: number;
+}
+function table(device: string): Row[] {
+  const json = execFileSync('sfdisk', ['--json', device], { encoding: 'utf8' });
+  return JSON.parse(json).partitiontable.partitions;
+}
+
+describe('layout on a real disk', () => {
+  const image = join(work, 'disk.img');
+  let disk = '';
+
+  test('a fresh table with two partitions, again without a change', async () => {
+    writeFileSync(image, '');
+    truncateSync(image, 256 * MiB);
+    disk = attach(image);
+    const add = (init: boolean) => `stages:
+  boot:
+  - layout:
+      device: { path: ${disk}, init_disk: ${init} }
+      add_partitions:
+      - { pLabel: oem, fsLabel: COS_OEM, size: 64, filesystem: ext4 }
+      - { pLabel: persistent, fsLabel: COS_PERSISTENT, size: 64, filesystem: ext2 }
+`;
+    expect((await run(machineHost(), add(true))).problems).toEqual([]);
+    expect(table(disk).map(({ name, size }) => [name, (size * 512) / MiB])).toEqual([
+      ['oem', 64],
+      ['persistent', 64],
+    ]);
+    expect([value(`${disk}p1`, 'LABEL'), value(`${disk}p1`, 'TYPE')]).toEqual(['COS_OEM', 'ext4']);
+    const before = table(disk);
+    expect((await run(machineHost(), add(false))).problems).toEqual([]);
+    expect(table(disk)).toEqual(before);
+  });
+
+  test('after the disk has grown the last partition and the file system in it take the rest', async () => {
+    const mountPoint = join(work, 'mounted');
+    mkdirSync(mountPoint);
+    const mounted = (action: () => void) => {
+      execFileSync('mount', [`${disk}p2`, mountPoint]);
+      try {
+        action();
+      } finally {
+        execFileSync('umount', [mountPoint]);
+      }
+    };
+    mounted(() => writeFileSync(join(mountPoint, 'kept'), 'content'));
+    truncateSync(image, 512 * MiB);
+    execFileSync('losetup', ['--set-capacity', disk]);
+    const text = `stages: {boot: [{layout: {device: {path: ${disk}p2}, expand_partition: {size: 0}}}]}`;
+    expect((await run(machineHost(), text)).problems).toEqual([]);
+    const [, last] = table(disk);
+    expect(((last?.start ?? 0) + (last?.size ?? 0)) * 512).toBeGreaterThan(510 * MiB);
+    mounted(() => {
+      expect(machineHost().freeSpace(mountPoint)).toBeGreaterThan(380 * MiB);
+      expect(readFileSync(join(mountPoint, 'kept'), 'utf8')).toBe('content');
+    });
+    expect((await run(machineHost(), text)).steps[0]?.changes).toEqual([]);
+    execFileSync('e2fsck', ['-f', '-n', `${disk}p2`], { stdio: 'ignore' });
+  });
+});
+
+const known = readFileSync('/proc/filesystems', 'utf8');
+const media = [
+  ['nocloud', 'cidata', 'user-data', 'iso9660'],
+  ['config-drive', 'config-2', 'openstack/latest/user_data', 'iso9660'],
+  ['nocloud', 'CIDATA', 'user-data', 'ext4'],
+] as const;
+
+for (const [provider, label, file, filesystem] of media) {
+  // Not every kernel that tests run on knows the file system of discs.
+  test.skipIf(!known.includes(`\t${filesystem}\n`))(
+    `${provider} from a real medium with ${filesystem}`,
+    async () => {
+      const content = mkdtempSync(join(work, 'content-'));
+      const config = '#cloud-config\nhostname: disc\n';
+      mkdirSync(dirname(join(content, file)), { recursive: true });
+      writeFileSync(join(content, file), config);
+      const image = `${content}.img`;
+      if (filesystem === 'iso9660') {
+        execFileSync('genisoimage', ['-quiet', '-rock', '-volid', label, '-output', image, content]);
+      } else {
+        execFileSync('mkfs.ext4', ['-q', '-L', label, '-d', content, image, '8M'], { stdio: 'ignore' });
+      }
+      const disc = attach(image);
+      const machine = machineHost();
+      const host: Host = {
+        ...machine,
+        disks: async () =>
+          (await machine.disks())
+            .filter(({ path }) => path === disc)
+            .map((disk) => ({ ...disk, label: value(disc, 'LABEL'), filesystem: value(disc, 'TYPE') })),
+      };
+      const target = `${content}-data`;
+      const result = await run(
+        host,
+        `stages: {boot: [{datasource: {providers: [${provider}], path: ${target}}}]}`,
+      );
+      expect(result.problems).toEqual([]);
+      expect(readFileSync(join(target, 'userdata.yaml'), 'utf8')).toBe(config);
+      expect(machine.mounts().filter(({ source }) => source === disc)).toEqual([]);
+    },
+  );
+}
+
+test('a clone is brought to its branch whatever was changed in it', async () => {
+  const origin = join(work, 'origin');
+  const clone = join(work, 'clone');
+  const git = (...words: string[]) => execFileSync('git', ['-C', origin, ...words], { stdio: 'ignore' });
+  mkdirSync(origin);
+  git('init', '--initial-branch=main');
+  const commit = (text: string) => {
+    writeFileSync(join(origin, 'file'), text);
+    git('add', '.');
+    git('-c', 'user.name=t', '-c', 'user.email=t@example.org', 'commit', '-m', text);
+  };
+  commit('one');
+  const text = `stages: {boot: [{git: {url: ${origin}, path: ${clone}, branch: main}}]}`;
+  expect((await run(machineHost(), text)).problems).toEqual([]);
+  commit('two');
+  writeFileSync(join(clone, 'file'), 'changed here');
+  expect((await run(machineHost(), text)).problems).toEqual([]);
+  expect(readFileSync(join(clone, 'file'), 'utf8')).toBe('two');
+});
