@@ -272,9 +272,17 @@ function stepOf<K extends BuildStep['kind']>(
   return plan.steps.find((step): step is Extract<BuildStep, { kind: K }> => step.kind === kind);
 }
 
+function interrupted(cause?: unknown): KairosError {
+  return new KairosError('INTERRUPTED', 'The build was interrupted', {
+    exit: 'interrupted',
+    hint: 'Nothing was written under the final name.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
 async function timed<T>(build: Build, name: string, message: string, action: () => Promise<T>): Promise<T> {
   if (build.options.signal?.aborted) {
-    throw new KairosError('INTERRUPTED', 'The build was interrupted', { exit: 'interrupted' });
+    throw interrupted();
   }
   build.options.onProgress?.({ step: name, message });
   const started = performance.now();
@@ -357,7 +365,7 @@ async function makeRootImage(
       kernelVersion: kernel.version,
       epoch,
       uuid: seededUuid(seed, 'file system'),
-      ...(filesystem === 'ext4' ? { contentSize: await contentSize(host, tree.root) } : {}),
+      ...(filesystem === 'ext4' ? { contentSize: contentSize(host, tree.root) } : {}),
       ...signal,
     }),
   );
@@ -371,9 +379,16 @@ async function makeRootImage(
   return { filesystem, verity, path };
 }
 
-async function contentSize(host: Host, root: string): Promise<number> {
-  const { stdout } = await host.run(['du', '--summarize', '--block-size=4096', root]);
-  return Number.parseInt(stdout, 10) * 4096;
+/** Bytes that the content of a tree takes in blocks, by sizes alone: what a file system here has allocated may change. */
+function contentSize(host: Host, directory: string): number {
+  let size = 0;
+  for (const name of host.files.list(directory)) {
+    const path = join(directory, name);
+    const status = host.files.status(path);
+    size += 4096 + Math.ceil((status?.kind === 'file' ? status.size : 0) / 4096) * 4096;
+    if (status?.kind === 'directory') size += contentSize(host, path);
+  }
+  return size;
 }
 
 async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult> {
@@ -471,9 +486,7 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
       },
     };
     const forms = [putContainerForm(layout, manifest, layers), putBootForm(layout, manifest, files)];
-    if (options.signal?.aborted) {
-      throw new KairosError('INTERRUPTED', 'The build was interrupted', { exit: 'interrupted' });
-    }
+    if (options.signal?.aborted) throw interrupted();
     layout.writeIndex(forms);
     milliseconds.total = Math.round(performance.now() - started);
     return { digest: imageDigest(forms), layout: request.output, manifest, milliseconds };
@@ -522,10 +535,8 @@ export async function buildImage(
     layout = createLayout(request.output);
     return await execute({ host, request, options, work: work.path, tree, milliseconds: {} }, layout);
   } catch (error) {
-    const failure = withSpace(host, error, [options.workDirectory]);
-    throw options.signal?.aborted && !(failure instanceof KairosError && failure.exit === 'interrupted')
-      ? new KairosError('INTERRUPTED', 'The build was interrupted', { exit: 'interrupted', cause: failure })
-      : failure;
+    // What an interrupted program says of its end is no news.
+    throw options.signal?.aborted ? interrupted(error) : withSpace(host, error, [options.workDirectory]);
   } finally {
     layout?.abort();
     work.remove();
