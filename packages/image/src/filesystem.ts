@@ -94,16 +94,15 @@ export function filesystemCommand(
     argv: [
       'mke2fs',
       '-q',
-      '-t',
-      'ext4',
       '-b',
       String(verityBlockSize),
       '-m',
       '0',
       '-I',
       '256',
+      // Named one by one, so that the machine's mke2fs.conf does not decide about the bytes. Without a journal.
       '-O',
-      '^has_journal,^resize_inode,^metadata_csum,^64bit,^orphan_file',
+      'none,filetype,extent,sparse_super,large_file,huge_file,dir_index,dir_nlink,extra_isize,ext_attr',
       '-U',
       uuid,
       '-E',

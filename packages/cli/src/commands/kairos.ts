@@ -3,6 +3,7 @@ import { agentRoutes } from './agent.ts';
 import { buildIsoCommand, buildRawCommand } from './build-artifact.ts';
 import { buildImageCommand } from './build-image.ts';
 import { completionCommand } from './completion.ts';
+import { imageCheckCommand } from './image-check.ts';
 import { imageExtractCommand } from './image-extract.ts';
 
 export const kairosRoutes = routeMap({
@@ -12,7 +13,7 @@ export const kairosRoutes = routeMap({
       docs: { brief: 'Build OS images and artifacts from them' },
     }),
     image: routeMap({
-      routes: { extract: imageExtractCommand },
+      routes: { check: imageCheckCommand, extract: imageExtractCommand },
       docs: { brief: 'Look at roots and images' },
     }),
     agent: agentRoutes,
