@@ -19,6 +19,7 @@ import { makeBootloaderPayload } from './bootloader.ts';
 import { cleanRoot } from './clean.ts';
 import { makeContainerLayers } from './container-layers.ts';
 import type { LocatedDefinition } from './definition.ts';
+import { buildDracutInitrd } from './dracut.ts';
 import { chooseFilesystem, makeFilesystem } from './filesystem.ts';
 import { detectFlavor, flavorNamed, flavorRelease } from './flavor.ts';
 import { seededHex, seededUuid } from './identity.ts';
@@ -411,6 +412,13 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
   const epoch = epochOf(request, tree, kernel);
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
+  const initrd = join(work, slotFiles.initrd);
+  const dracut = stepOf(plan, 'initrd')?.type === 'dracut';
+  if (dracut) {
+    await timed(build, 'initrd', 'Building the initrd with dracut', () =>
+      buildDracutInitrd(host, tree, { kernelVersion: kernel.version, output: initrd, epoch, ...signal }),
+    );
+  }
   const bootloader = join(work, slotFiles.bootloader);
   const hasBootloader = stepOf(plan, 'bootloader') !== undefined;
   if (hasBootloader) {
@@ -428,9 +436,7 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
   const version = releaseVersion(plan.version);
   const seed = [name, version, plan.architecture, plan.model, kernel.version].join('\n');
   // These only read the root. The file system takes one processor for long, so the others cost no time beside it.
-  const initrd = join(work, slotFiles.initrd);
-  const [image, layers] = await together([
-    makeRootImage(build, plan, kernel, seed, epoch),
+  const thinInitrd = () =>
     timed(build, 'initrd', 'Building the initrd', () =>
       buildThinInitrd(host, {
         root: tree.root,
@@ -438,11 +444,14 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
         architecture: plan.architecture,
         output: initrd,
       }),
-    ).then(() =>
-      timed(build, 'container', 'Packing the layers of the container form', () =>
-        makeContainerLayers(host, tree, layout, { work, epoch, ...signal }),
-      ),
-    ),
+    );
+  const pack = () =>
+    timed(build, 'container', 'Packing the layers of the container form', () =>
+      makeContainerLayers(host, tree, layout, { work, epoch, ...signal }),
+    );
+  const [image, layers] = await together([
+    makeRootImage(build, plan, kernel, seed, epoch),
+    dracut ? pack() : thinInitrd().then(pack),
   ]);
   return timed(build, 'publish', 'Writing the image layout', async () => {
     const cmdline = imageCmdline(image.verity, image.filesystem, plan.kernelArguments);

@@ -141,7 +141,8 @@ export async function makeFilesystem(
  * there, so they are overwritten in the image, for the same tree to give the same bytes.
  */
 async function shrinkExt4(host: Host, path: string, options: MakeFilesystemOptions): Promise<void> {
-  const env = { E2FSPROGS_FAKE_TIME: String(options.epoch), SOURCE_DATE_EPOCH: String(options.epoch) };
+  const time = String(options.epoch);
+  const env = { E2FSPROGS_FAKE_TIME: time, E2FSCK_TIME: time, SOURCE_DATE_EPOCH: time };
   const run = (argv: [string, ...string[]], okCodes = [0], input = '') =>
     host.run(argv, {
       env,
