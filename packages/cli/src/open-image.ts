@@ -1,25 +1,21 @@
 import { resolve } from 'node:path';
 import { type Architecture, hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
+import { machineHost } from '@kairos/host/machine';
 import type { BootForm } from '@kairos/oci/boot-form';
-import { findBootForm } from '@kairos/oci/boot-form-content';
-import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
-import { openLayout } from '@kairos/oci/layout';
+import { openSource } from '@kairos/oci/source';
 
 /**
- * Opens an OS image: an OCI layout folder (`oci:` or a plain path), or a folder with the files of a slot (`dir:`).
- * @throws KairosError `IMAGE_NOT_FOUND`, `NO_BOOT_FORM`, and those of the layout
+ * Opens an OS image: a plain folder is an OCI layout; else `oci:` (layout or registry), `oci-archive:`, `dir:`, ….
+ * @throws KairosError `NO_BOOT_FORM`, and those of the source
  */
-export async function openImage(
-  uri: string,
-  architecture: Architecture = hostArchitecture(),
-): Promise<BootForm> {
-  if (uri.startsWith('dir:')) return bootFormFromDirectory(resolve(uri.slice('dir:'.length)), uri);
-  const path = resolve(uri.replace(/^oci:/, ''));
-  const form = await findBootForm(openLayout(path, uri), { architecture });
+export async function openImage(uri: string, architecture: Architecture = hostArchitecture()): Promise<BootForm> {
+  const path = /^[a-z][\w+-]*:/.test(uri) ? uri : `oci:${resolve(uri)}`;
+  const source = await openSource(path, { host: machineHost() });
+  const form = await source.bootForm({ architecture });
   if (form) return form;
   throw new KairosError('NO_BOOT_FORM', `${uri} is a container image and no OS image: it has no boot form`, {
     exit: 'unsuitableImage',
-    hint: `Make one from it: kairos build image ${uri.includes(':') ? uri : `oci:${uri}`} --output …`,
+    hint: `Make one from it: kairos build image ${path} --output …`,
   });
 }
