@@ -17,7 +17,12 @@ const scratch = join(work, 'bench-boot');
 mkdirSync(scratch, { recursive: true });
 
 async function run(command: string[], env: Record<string, string> = {}): Promise<void> {
-  const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', env: { ...process.env, ...env } });
+  const child = Bun.spawn(command, {
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'pipe',
+    env: { ...process.env, ...env },
+  });
   const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
   if (code !== 0) throw new Error(`${command.join(' ')} exited with ${code}:\n${stderr.slice(-2000)}`);
 }
@@ -35,7 +40,15 @@ await unlessDone(dracut, [manifest.kernel], async () => {
   rmSync(tree, { recursive: true, force: true });
   const packages = 'linux-image-amd64,systemd,systemd-sysv,dbus,udev,dracut,dmsetup,kmod,zstd';
   await run(
-    ['mmdebstrap', '--mode=root', '--variant=minbase', '--aptopt=APT::Install-Recommends "false"', `--include=${packages}`, 'trixie', tree],
+    [
+      'mmdebstrap',
+      '--mode=root',
+      '--variant=minbase',
+      '--aptopt=APT::Install-Recommends "false"',
+      `--include=${packages}`,
+      'trixie',
+      tree,
+    ],
     { INITRD: 'No' },
   );
   if (!existsSync(join(tree, 'usr/lib/modules', manifest.kernel))) {
@@ -119,9 +132,12 @@ for (let turn = 0; turn < runs; turn++) {
     times[name].push(await candidates[name]());
   }
 }
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const median = (values: number[]) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const megabytes = (path: string) => (statSync(path).size / 1e6).toFixed(1);
-console.log(`thin initrd  ${megabytes(thin)} MB  ${times['thin initrd'].map((s) => s.toFixed(1)).join(' ')} s`);
+console.log(
+  `thin initrd  ${megabytes(thin)} MB  ${times['thin initrd'].map((s) => s.toFixed(1)).join(' ')} s`,
+);
 console.log(`dracut       ${megabytes(dracut)} MB  ${times.dracut.map((s) => s.toFixed(1)).join(' ')} s`);
 const ratio = median(times['thin initrd']) / median(times.dracut);
 console.log(`ratio of medians ${ratio.toFixed(2)} (at most 0.33 wanted), on ${accelerator.name}`);

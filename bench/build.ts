@@ -27,7 +27,16 @@ async function seconds(command: string[]): Promise<number> {
 }
 
 const packages = JSON.parse(
-  await run([executable, 'build', 'image', 'debian:13', '--dry-run', '--json', '--output', join(work, 'none')]),
+  await run([
+    executable,
+    'build',
+    'image',
+    'debian:13',
+    '--dry-run',
+    '--json',
+    '--output',
+    join(work, 'none'),
+  ]),
 ).packages as string[];
 const root = join(work, 'bench-build-root');
 await unlessDone(root, packages, async () => {
@@ -45,20 +54,50 @@ try {
   for (let turn = 0; turn < runs; turn++) {
     const image = join(folder, `image-${turn}`);
     const build = await seconds([
-      ...[executable, 'build', 'image', `dir:${root}`, '--output', image, '--executable', executable, '--quiet'],
+      ...[
+        executable,
+        'build',
+        'image',
+        `dir:${root}`,
+        '--output',
+        image,
+        '--executable',
+        executable,
+        '--quiet',
+      ],
     ]);
-    const iso = await seconds([executable, 'build', 'iso', image, '--output', join(folder, 'image.iso'), '--quiet']);
+    const iso = await seconds([
+      executable,
+      'build',
+      'iso',
+      image,
+      '--output',
+      join(folder, 'image.iso'),
+      '--quiet',
+    ]);
     whole.push(build + iso);
     rmSync(image, { recursive: true });
     alone.push(
-      await seconds(['mkfs.erofs', '-zlz4hc', '-T0', '-U00000000-0000-4000-8000-000000000000', join(folder, 'root.img'), root]),
+      await seconds([
+        'mkfs.erofs',
+        '-zlz4hc',
+        '-T0',
+        '-U00000000-0000-4000-8000-000000000000',
+        join(folder, 'root.img'),
+        root,
+      ]),
     );
-    console.log(`turn ${turn + 1}: image ${build.toFixed(1)} s, ISO ${iso.toFixed(1)} s, mkfs.erofs alone ${alone[turn]?.toFixed(1)} s`);
+    console.log(
+      `turn ${turn + 1}: image ${build.toFixed(1)} s, ISO ${iso.toFixed(1)} s, mkfs.erofs alone ${alone[turn]?.toFixed(1)} s`,
+    );
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const median = (values: number[]) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const ratio = median(whole) / median(alone);
-console.log(`root to ISO ${median(whole).toFixed(1)} s, mkfs.erofs alone ${median(alone).toFixed(1)} s: ${ratio.toFixed(2)}× (at most 1.6 wanted)`);
+console.log(
+  `root to ISO ${median(whole).toFixed(1)} s, mkfs.erofs alone ${median(alone).toFixed(1)} s: ${ratio.toFixed(2)}× (at most 1.6 wanted)`,
+);
 process.exit(ratio <= 1.6 ? 0 : 1);

@@ -30,8 +30,9 @@ export async function emptyDisk(path: string, gibibytes: number): Promise<string
 /** Logs in on the serial console of an installed system and becomes root. */
 export async function loginAsRoot(serial: SerialConsole, options: { timeout?: number } = {}): Promise<void> {
   await serial.login(testUser.name, testUser.password, options);
-  serial.send('exec sudo -i\n');
-  await serial.waitFor(/[$#] /);
+  // A prompt cannot be waited for: the shell of root may print none.
+  serial.send("exec sudo sh -c 'echo root-$((40+2)); exec bash -l'\n");
+  await serial.waitFor(/root-42\n/);
   await serial.quiet();
 }
 

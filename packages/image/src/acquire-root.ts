@@ -5,9 +5,14 @@ import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
 import { applyLayer, archivePolicy } from '@kairos/oci/apply-layer';
+import { openArchive } from '@kairos/oci/archive';
+import { findContainerImage, unpackImage } from '@kairos/oci/container-image';
+import type { ContentSource } from '@kairos/oci/content';
 import { decompress } from '@kairos/oci/decompress';
 import { readFileStream } from '@kairos/oci/file-stream';
+import { openLayout } from '@kairos/oci/layout';
 import { debianSources, parseAptSources } from './apt-sources.ts';
+import { type Base, showBase } from './base.ts';
 import type { Flavor } from './flavor.ts';
 
 /** Names by which Debian calls releases that move. */
@@ -190,4 +195,51 @@ export async function copyDirectory(
     ],
     { env: { LC_ALL: 'C' }, ...(signal === undefined ? {} : { signal }) },
   );
+}
+
+/** A base that is there already, in some form. */
+export type PresentBase = Exclude<Base, { readonly kind: 'debian' }>;
+
+async function openImage(base: PresentBase): Promise<ContentSource> {
+  const name = showBase(base);
+  if (base.kind === 'oci') return openLayout(base.path, name);
+  return openArchive(base.path, name, base.kind === 'docker-archive' ? 'docker' : 'oci');
+}
+
+/**
+ * Unpacks the layers of a container image.
+ * @throws KairosError `BASE_NOT_FOUND`, `WRONG_ARCHITECTURE`, and what the source throws
+ */
+async function unpackContainer(
+  base: PresentBase,
+  architecture: Architecture,
+  root: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const content = await openImage(base);
+  try {
+    const image = await findContainerImage(content, { architecture });
+    if (image === undefined) {
+      throw new KairosError('BASE_NOT_FOUND', `${showBase(base)} holds no image of layers`, {
+        exit: 'notFound',
+        hint: 'Name the layout or archive of a container image.',
+      });
+    }
+    await unpackImage(image, root, { devices: 'skip', ...(signal === undefined ? {} : { signal }) });
+  } finally {
+    content.close();
+  }
+}
+
+/** Puts the root of a base that is there into an empty directory. */
+export async function acquireRoot(
+  host: Host,
+  base: PresentBase,
+  architecture: Architecture,
+  root: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (base.kind === 'tar') await unpackArchive(host, base.path, root, signal);
+  else if (base.kind === 'dir') await copyDirectory(host, base.path, root, signal);
+  else await unpackContainer(base, architecture, root, signal);
 }

@@ -12,13 +12,14 @@ import { canonicalJson } from '@kairos/oci/canonical-json';
 import type { Descriptor } from '@kairos/oci/descriptor';
 import { sha256Of } from '@kairos/oci/digest';
 import { createLayout, type LayoutWriter } from '@kairos/oci/layout-writer';
-import { bootstrapDebian, copyDirectory, debianRelease, unpackArchive } from './acquire-root.ts';
+import { acquireRoot, bootstrapDebian, debianRelease, unpackArchive } from './acquire-root.ts';
 import { type Base, parseBase, showBase } from './base.ts';
 import { bootConfig, imageCmdline } from './boot-config.ts';
 import { makeBootloaderPayload } from './bootloader.ts';
 import { cleanRoot } from './clean.ts';
 import { makeContainerLayers } from './container-layers.ts';
 import type { LocatedDefinition } from './definition.ts';
+import { buildDracutInitrd } from './dracut.ts';
 import { chooseFilesystem, makeFilesystem } from './filesystem.ts';
 import { detectFlavor, flavorNamed, flavorRelease } from './flavor.ts';
 import { seededHex, seededUuid } from './identity.ts';
@@ -99,6 +100,8 @@ function provenanceBase(base: Base): string {
   return base.kind === 'debian' ? showBase(base) : `${base.kind}:${base.path.split('/').at(-1)}`;
 }
 
+const wishedArchitecture = (request: BuildRequest) => request.definition.architecture ?? hostArchitecture();
+
 function factsOfDebian(request: BuildRequest, base: Base & { kind: 'debian' }): BaseFacts {
   const flavor = flavorNamed('debian');
   const { suite, release } = debianRelease(flavor, base.release);
@@ -107,7 +110,7 @@ function factsOfDebian(request: BuildRequest, base: Base & { kind: 'debian' }): 
     flavor,
     release,
     suite,
-    architecture: request.definition.architecture ?? hostArchitecture(),
+    architecture: wishedArchitecture(request),
   };
 }
 
@@ -156,17 +159,11 @@ export async function planImage(
   try {
     const tree = new RootTree(join(work.path, 'root'));
     host.files.makeDirectory(tree.root);
-    await acquire(host, base, tree, options);
+    await acquireRoot(host, base, wishedArchitecture(request), tree.root, options.signal);
     return planFor(host, request, factsOfTree(request, base, tree));
   } finally {
     work.remove();
   }
-}
-
-async function acquire(host: Host, base: Base, tree: RootTree, options: BuildOptions): Promise<void> {
-  if (base.kind === 'tar') await unpackArchive(host, base.path, tree.root, options.signal);
-  else if (base.kind === 'dir') await copyDirectory(host, base.path, tree.root, options.signal);
-  else throw new KairosError('BASE_UNKNOWN', `Cannot unpack ${showBase(base)}`, { exit: 'invalidInput' });
 }
 
 /** Seconds since 1970 that everything later in the image is set to. */
@@ -276,9 +273,17 @@ function stepOf<K extends BuildStep['kind']>(
   return plan.steps.find((step): step is Extract<BuildStep, { kind: K }> => step.kind === kind);
 }
 
+function interrupted(cause?: unknown): KairosError {
+  return new KairosError('INTERRUPTED', 'The build was interrupted', {
+    exit: 'interrupted',
+    hint: 'Nothing was written under the final name.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
 async function timed<T>(build: Build, name: string, message: string, action: () => Promise<T>): Promise<T> {
   if (build.options.signal?.aborted) {
-    throw new KairosError('INTERRUPTED', 'The build was interrupted', { exit: 'interrupted' });
+    throw interrupted();
   }
   build.options.onProgress?.({ step: name, message });
   const started = performance.now();
@@ -296,7 +301,7 @@ async function prepareRoot(build: Build): Promise<BuildPlan> {
   const signal = options.signal === undefined ? {} : { signal: options.signal };
   if (base.kind !== 'debian') {
     await timed(build, 'base', `Getting the root from ${showBase(base)}`, () =>
-      acquire(host, base, tree, options),
+      acquireRoot(host, base, wishedArchitecture(request), tree.root, options.signal),
     );
     const plan = planFor(host, request, factsOfTree(request, base, tree));
     const install = stepOf(plan, 'install-packages');
@@ -361,7 +366,7 @@ async function makeRootImage(
       kernelVersion: kernel.version,
       epoch,
       uuid: seededUuid(seed, 'file system'),
-      ...(filesystem === 'ext4' ? { contentSize: await contentSize(host, tree.root) } : {}),
+      ...(filesystem === 'ext4' ? { contentSize: contentSize(host, tree.root) } : {}),
       ...signal,
     }),
   );
@@ -375,9 +380,16 @@ async function makeRootImage(
   return { filesystem, verity, path };
 }
 
-async function contentSize(host: Host, root: string): Promise<number> {
-  const { stdout } = await host.run(['du', '--summarize', '--block-size=4096', root]);
-  return Number.parseInt(stdout, 10) * 4096;
+/** Bytes that the content of a tree takes in blocks, by sizes alone: what a file system here has allocated may change. */
+function contentSize(host: Host, directory: string): number {
+  let size = 0;
+  for (const name of host.files.list(directory)) {
+    const path = join(directory, name);
+    const status = host.files.status(path);
+    size += 4096 + Math.ceil((status?.kind === 'file' ? status.size : 0) / 4096) * 4096;
+    if (status?.kind === 'directory') size += contentSize(host, path);
+  }
+  return size;
 }
 
 async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult> {
@@ -400,6 +412,13 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
   const epoch = epochOf(request, tree, kernel);
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
+  const initrd = join(work, slotFiles.initrd);
+  const dracut = stepOf(plan, 'initrd')?.type === 'dracut';
+  if (dracut) {
+    await timed(build, 'initrd', 'Building the initrd with dracut', () =>
+      buildDracutInitrd(host, tree, { kernelVersion: kernel.version, output: initrd, epoch, ...signal }),
+    );
+  }
   const bootloader = join(work, slotFiles.bootloader);
   const hasBootloader = stepOf(plan, 'bootloader') !== undefined;
   if (hasBootloader) {
@@ -417,9 +436,7 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
   const version = releaseVersion(plan.version);
   const seed = [name, version, plan.architecture, plan.model, kernel.version].join('\n');
   // These only read the root. The file system takes one processor for long, so the others cost no time beside it.
-  const initrd = join(work, slotFiles.initrd);
-  const [image, layers] = await together([
-    makeRootImage(build, plan, kernel, seed, epoch),
+  const thinInitrd = () =>
     timed(build, 'initrd', 'Building the initrd', () =>
       buildThinInitrd(host, {
         root: tree.root,
@@ -427,11 +444,14 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
         architecture: plan.architecture,
         output: initrd,
       }),
-    ).then(() =>
-      timed(build, 'container', 'Packing the layers of the container form', () =>
-        makeContainerLayers(host, tree, layout, { work, epoch, ...signal }),
-      ),
-    ),
+    );
+  const pack = () =>
+    timed(build, 'container', 'Packing the layers of the container form', () =>
+      makeContainerLayers(host, tree, layout, { work, epoch, ...signal }),
+    );
+  const [image, layers] = await together([
+    makeRootImage(build, plan, kernel, seed, epoch),
+    dracut ? pack() : thinInitrd().then(pack),
   ]);
   return timed(build, 'publish', 'Writing the image layout', async () => {
     const cmdline = imageCmdline(image.verity, image.filesystem, plan.kernelArguments);
@@ -475,9 +495,7 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
       },
     };
     const forms = [putContainerForm(layout, manifest, layers), putBootForm(layout, manifest, files)];
-    if (options.signal?.aborted) {
-      throw new KairosError('INTERRUPTED', 'The build was interrupted', { exit: 'interrupted' });
-    }
+    if (options.signal?.aborted) throw interrupted();
     layout.writeIndex(forms);
     milliseconds.total = Math.round(performance.now() - started);
     return { digest: imageDigest(forms), layout: request.output, manifest, milliseconds };
@@ -526,10 +544,8 @@ export async function buildImage(
     layout = createLayout(request.output);
     return await execute({ host, request, options, work: work.path, tree, milliseconds: {} }, layout);
   } catch (error) {
-    const failure = withSpace(host, error, [options.workDirectory]);
-    throw options.signal?.aborted && !(failure instanceof KairosError && failure.exit === 'interrupted')
-      ? new KairosError('INTERRUPTED', 'The build was interrupted', { exit: 'interrupted', cause: failure })
-      : failure;
+    // What an interrupted program says of its end is no news.
+    throw options.signal?.aborted ? interrupted(error) : withSpace(host, error, [options.workDirectory]);
   } finally {
     layout?.abort();
     work.remove();

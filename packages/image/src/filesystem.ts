@@ -94,16 +94,15 @@ export function filesystemCommand(
     argv: [
       'mke2fs',
       '-q',
-      '-t',
-      'ext4',
       '-b',
       String(verityBlockSize),
       '-m',
       '0',
       '-I',
       '256',
+      // Named one by one, so that the machine's mke2fs.conf does not decide about the bytes. Without a journal.
       '-O',
-      '^has_journal,^resize_inode,^metadata_csum,^64bit,^orphan_file',
+      'none,filetype,extent,sparse_super,large_file,huge_file,dir_index,dir_nlink,extra_isize,ext_attr',
       '-U',
       uuid,
       '-E',
@@ -142,7 +141,8 @@ export async function makeFilesystem(
  * there, so they are overwritten in the image, for the same tree to give the same bytes.
  */
 async function shrinkExt4(host: Host, path: string, options: MakeFilesystemOptions): Promise<void> {
-  const env = { E2FSPROGS_FAKE_TIME: String(options.epoch), SOURCE_DATE_EPOCH: String(options.epoch) };
+  const time = String(options.epoch);
+  const env = { E2FSPROGS_FAKE_TIME: time, E2FSCK_TIME: time, SOURCE_DATE_EPOCH: time };
   const run = (argv: [string, ...string[]], okCodes = [0], input = '') =>
     host.run(argv, {
       env,

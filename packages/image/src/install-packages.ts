@@ -2,6 +2,7 @@ import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import type { RootTree } from '@kairos/host/root-tree';
 import type { Flavor } from './flavor.ts';
+import { runInRoot } from './run-in-root.ts';
 
 export interface InstallRequest {
   readonly manager: Flavor['packageManager'];
@@ -58,16 +59,6 @@ export function installCommands(manager: Flavor['packageManager'], packages: rea
   }
 }
 
-/** The machine's nodes that package scripts expect in `/dev`, with major and minor number. */
-const devices = [
-  ['null', 1, 3],
-  ['zero', 1, 5],
-  ['full', 1, 7],
-  ['random', 1, 8],
-  ['urandom', 1, 9],
-  ['tty', 5, 0],
-] as const;
-
 /**
  * Installs packages with the root's own package manager, in name spaces of its own: what it mounts and what it starts
  * ends with it.
@@ -84,39 +75,16 @@ export async function installPackages(host: Host, tree: RootTree, request: Insta
       },
     );
   }
-  tree.makeDirectory('/dev');
-  for (const [name, major, minor] of devices) {
-    if (!tree.hasEntry(`/dev/${name}`)) {
-      await host.run(['mknod', '--mode=0666', tree.real(`/dev/${name}`), 'c', String(major), String(minor)]);
-    }
-  }
-  tree.makeDirectory('/proc');
   const resolver = host.files.readTextIfAny('/etc/resolv.conf');
   if (resolver !== undefined) tree.write('/etc/resolv.conf', resolver);
   // Debian's way of saying that services shall not start.
   if (request.manager === 'apt')
     tree.write('/usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   for (const command of [...request.prepare, ...installCommands(request.manager, request.packages)]) {
-    await host.run(
-      [
-        'unshare',
-        '--mount',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        `--root=${tree.root}`,
-        '--mount-proc=/proc',
-        ...command,
-      ],
-      {
-        env: {
-          DEBIAN_FRONTEND: 'noninteractive',
-          LC_ALL: 'C.UTF-8',
-          INITRD: 'No',
-          PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-        },
-        ...(request.signal === undefined ? {} : { signal: request.signal }),
-      },
-    );
+    await runInRoot(host, tree, command as [string, ...string[]], {
+      // The distribution's initrd would be made and thrown away.
+      env: { DEBIAN_FRONTEND: 'noninteractive', INITRD: 'No' },
+      signal: request.signal,
+    });
   }
 }

@@ -139,10 +139,13 @@ export const baseKernelArguments = [
   'selinux=0',
 ] as const;
 
-function chooseInit(definition: Definition, facts: BaseFacts): Init {
+/** The init system: as the definition says, as a component that is one asks for, as the root has it, as usual. */
+function chooseInit(definition: Definition, facts: BaseFacts, wishedComponents: readonly Component[]): Init {
   const { flavor } = facts;
-  const wished = definition.init ?? facts.init ?? flavor.inits[0] ?? 'systemd';
-  if (definition.init !== undefined && facts.init === undefined && !flavor.inits.includes(wished)) {
+  const part = wishedComponents.find(({ manifest }) => manifest.provides === 'init')?.manifest;
+  const said = definition.init ?? part?.inits?.[0];
+  const wished = said ?? facts.init ?? flavor.inits[0] ?? 'systemd';
+  if (said !== undefined && facts.init === undefined && !flavor.inits.includes(wished)) {
     throw new KairosError(
       'INIT_UNSUPPORTED',
       `${flavor.title} cannot be built with ${wished}: it has ${flavor.inits.join(', ')}`,
@@ -152,8 +155,12 @@ function chooseInit(definition: Definition, facts: BaseFacts): Init {
   return wished;
 }
 
-function chooseComponents(host: Host, request: PlanRequest, init: Init): Component[] {
-  const { definition, directory } = request;
+function chooseComponents(
+  host: Host,
+  { definition, directory }: PlanRequest,
+  wished: readonly Component[],
+  init: Init,
+): Component[] {
   const builtins = builtinComponents();
   const defaults = [...builtins.values()].filter(({ manifest }) => manifest.default);
   const without = new Set(definition.withoutComponents ?? []);
@@ -168,7 +175,6 @@ function chooseComponents(host: Host, request: PlanRequest, init: Init): Compone
   }
   const chosen = new Map<string, Component>();
   const add = (component: Component) => chosen.set(component.manifest.name, component);
-  const wished = (definition.components ?? []).map((name) => findComponent(host, name, directory));
   const takes = new Set(wished.flatMap(({ manifest }) => manifest.provides ?? []));
   for (const component of defaults) {
     const { provides, name } = component.manifest;
@@ -179,7 +185,7 @@ function chooseComponents(host: Host, request: PlanRequest, init: Init): Compone
   for (const component of wished) add(component);
 
   const bySlot = new Map<string, string>();
-  for (const { manifest, from } of chosen.values()) {
+  for (const { manifest } of chosen.values()) {
     if (manifest.provides !== undefined) {
       const other = bySlot.get(manifest.provides);
       if (other !== undefined) {
@@ -191,6 +197,8 @@ function chooseComponents(host: Host, request: PlanRequest, init: Init): Compone
       }
       bySlot.set(manifest.provides, manifest.name);
     }
+  }
+  for (const { manifest, from } of chosen.values()) {
     if (manifest.inits !== undefined && !manifest.inits.includes(init)) {
       throw new KairosError(
         'COMPONENT_UNSUITABLE',
@@ -302,8 +310,9 @@ function baseStep(facts: BaseFacts, packages: readonly string[]): BuildStep {
 export function planBuild(host: Host, request: PlanRequest): BuildPlan {
   const { definition, facts } = request;
   const { flavor, release, architecture } = facts;
-  const init = chooseInit(definition, facts);
-  const components = chooseComponents(host, request, init);
+  const wished = (definition.components ?? []).map((name) => findComponent(host, name, request.directory));
+  const init = chooseInit(definition, facts, wished);
+  const components = chooseComponents(host, request, wished, init);
   const manifests = components.map(({ manifest }) => manifest);
   const packages = unique([
     ...manifests.flatMap(({ packages: wanted }) => [

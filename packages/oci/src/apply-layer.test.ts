@@ -135,6 +135,11 @@ test('a later layer replaces what is there and leaves times of directories alone
   expect(statSync(join(target, 'd')).mtimeMs).toBe(70_000);
 });
 
+test('absolute names of a layer begin at the root', async () => {
+  await apply([directory('/'), file('/a/b', 'b'), hardlink('/c', '/a/b'), file('/./d//e/', 'e')]);
+  expect(tree()).toEqual({ 'a/': '', 'a/b': 'b', c: 'b', 'd/': '', 'd/e': 'e' });
+});
+
 test('replacing a hard link leaves its other names alone', async () => {
   await apply([file('a', 'one'), hardlink('b', 'a')]);
   await apply([file('b', 'two')]);
@@ -278,7 +283,7 @@ describe('refused', () => {
     [
       'an absolute path',
       [file('/etc/passwd')],
-      {},
+      archivePolicy,
       'TAR_ABSOLUTE_PATH',
       'a.tar, entry "/etc/passwd": "/etc/passwd" is an absolute path',
     ],
@@ -300,7 +305,7 @@ describe('refused', () => {
     [
       'a hard link to an absolute path',
       [hardlink('a', '/etc/passwd')],
-      {},
+      archivePolicy,
       'TAR_ABSOLUTE_PATH',
       'a.tar, entry "a": "/etc/passwd" is an absolute path',
     ],

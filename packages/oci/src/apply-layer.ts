@@ -57,6 +57,11 @@ export interface ApplyOptions {
   readonly whiteouts: boolean;
   /** Symbolic links for directories in an entry's path; see `UnpackRootOptions`. */
   readonly links: 'refuse' | 'inside';
+  /**
+   * Absolute names and targets of hard links: `refuse`, or `inside`: they begin at the root, as container runtimes take
+   * what some tools write.
+   */
+  readonly absolute: 'refuse' | 'inside';
   /** Whether the archive must have its end mark; see `TarReadOptions`. */
   readonly endMarker: 'required' | 'optional';
   readonly signal?: AbortSignal;
@@ -69,6 +74,7 @@ export const layerPolicy = {
   devices: 'create',
   whiteouts: true,
   links: 'inside',
+  absolute: 'inside',
   endMarker: 'optional',
 } as const satisfies Partial<ApplyOptions>;
 
@@ -77,6 +83,7 @@ export const archivePolicy = {
   devices: 'refuse',
   whiteouts: false,
   links: 'refuse',
+  absolute: 'refuse',
   endMarker: 'required',
 } as const satisfies Partial<ApplyOptions>;
 
@@ -144,7 +151,7 @@ class LayerWriter {
   }
 
   private async entry(entry: TarEntry, where: string): Promise<void> {
-    const path = entryPath(entry.name, where);
+    const path = entryPath(entry.name, where, this.options.absolute);
     if (this.options.whiteouts) {
       const base = path.slice(path.lastIndexOf('/') + 1);
       if (base.startsWith(whiteoutPrefix)) {
@@ -255,7 +262,7 @@ class LayerWriter {
 
   private hardlink(place: string, entry: TarEntry, where: string): void {
     if (entry.linkName === '') throw tarError('TAR_INVALID', where, 'the hard link has no target');
-    const wanted = entryPath(entry.linkName, where);
+    const wanted = entryPath(entry.linkName, where, this.options.absolute);
     const target = this.root.locate(wanted, where, false);
     const status = target === undefined ? undefined : this.root.status(target);
     if (target === undefined || status === undefined || status.isDirectory()) {

@@ -20,6 +20,11 @@ const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 const defaultRegistry = 'docker.io';
 const defaultTag = 'latest';
 
+/** A reference as it may be shown: a password that somebody wrote before an `@` does not belong into a message. */
+export function withoutPassword(text: string): string {
+  return text.replace(/[^/@\s]+:[^/@\s]*@(?!sha(?:256|512):)/, '***@').slice(0, 300);
+}
+
 /**
  * Reads an image reference such as `debian`, `host:5000/a/b:tag@sha256:…`. Without tag and digest the tag is `latest`.
  * @throws KairosError `REFERENCE_INVALID`
@@ -28,7 +33,7 @@ export function parseReference(text: string): Reference {
   const invalid = (reason: string, hint?: string) =>
     new KairosError(
       'REFERENCE_INVALID',
-      `Not an image reference: ${JSON.stringify(text.slice(0, 300))}: ${reason}`,
+      `Not an image reference: ${JSON.stringify(withoutPassword(text))}: ${reason}`,
       {
         exit: 'invalidInput',
         ...(hint === undefined ? {} : { hint }),
@@ -59,7 +64,8 @@ export function parseReference(text: string): Reference {
   let repository = isHost ? rest.slice(slash + 1) : rest;
   if (registry === 'index.docker.io') registry = defaultRegistry;
   if (!domain.test(registry)) throw invalid(`${JSON.stringify(registry)} is not a host`);
-  if (registry === defaultRegistry && !repository.includes('/')) repository = `library/${repository}`;
+  if (registry === defaultRegistry && repository !== '' && !repository.includes('/'))
+    repository = `library/${repository}`;
   if (repository.length > 255) throw invalid('the name is longer than 255 characters');
   if (!repositoryPath.test(repository)) {
     const lower = repository.toLowerCase();

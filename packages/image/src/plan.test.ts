@@ -1,0 +1,220 @@
+import { afterEach, expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { directoryHost } from '@kairos/host/directory';
+import { machineHost } from '@kairos/host/machine';
+import { parseBase } from './base.ts';
+import type { Definition } from './definition.ts';
+import { allFlavors, flavorNamed } from './flavor.ts';
+import { type BaseFacts, type BuildPlan, planBuild } from './plan.ts';
+import { describePlan } from './plan-text.ts';
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+const debian: BaseFacts = {
+  base: parseBase('debian:13'),
+  flavor: flavorNamed('debian'),
+  release: '13',
+  suite: 'trixie',
+  architecture: 'amd64',
+};
+
+function plan(definition: Definition, facts: BaseFacts = debian, directory = '/nowhere'): BuildPlan {
+  const host = directory === '/nowhere' ? directoryHost('/nowhere') : machineHost();
+  return planBuild(host, { definition, directory, facts, executable: '/kairos', output: '/out' });
+}
+const names = ({ components }: BuildPlan) => components.map(({ manifest }) => manifest.name).sort();
+const step = <K extends string>(made: BuildPlan, kind: K) => made.steps.filter((each) => each.kind === kind);
+
+test('Debian: one bootstrap with every package, then the same steps in the same order', () => {
+  const made = plan({ packages: ['vim'] });
+  const [first, ...others] = made.steps;
+  expect(first).toMatchObject({ kind: 'bootstrap', suite: 'trixie' });
+  expect(made.packages).toContain('linux-image-amd64');
+  expect(made.packages).toContain('vim');
+  expect(made.packages).not.toContain('nohang');
+  expect(step(made, 'install-packages')).toEqual([]);
+  expect(others.slice(-9).map(({ kind }) => kind)).toEqual([
+    'release',
+    'clean',
+    'mount-points',
+    'check',
+    'initrd',
+    'bootloader',
+    'root-image',
+    'container',
+    'publish',
+  ]);
+  expect(names(made)).toEqual(
+    ['agent', 'base', 'cloud-configs', 'grub', 'immucore', 'initrd-thin', 'kernel', 'ssh', 'systemd'].sort(),
+  );
+  expect(step(made, 'link')).toContainEqual({
+    kind: 'link',
+    path: '/usr/bin/kairos-agent',
+    target: 'kairos',
+    from: 'agent',
+  });
+});
+
+test('another init system swaps its component', () => {
+  const made = plan({ init: 'sysvinit' });
+  expect(names(made)).toContain('sysvinit');
+  expect(names(made)).not.toContain('systemd');
+  expect(made.packages).toContain('sysvinit-core');
+  expect(made.packages).not.toContain('systemd-sysv');
+  expect(step(made, 'services')).toMatchObject([{ init: 'sysvinit' }]);
+});
+
+test('naming the component of an init system chooses it', () => {
+  expect(plan({ components: ['sysvinit'] }).init).toBe('sysvinit');
+});
+
+test('nohang is off unless it is asked for', () => {
+  const made = plan({ components: ['nohang'] });
+  expect(made.packages).toContain('nohang');
+  expect(step(made, 'services')[0]).toMatchObject({ enable: expect.arrayContaining(['nohang.service']) });
+});
+
+test.each([
+  [{ components: ['nohnag'] }, 'COMPONENT_UNKNOWN', 'did you mean "nohang"?'],
+  [{ withoutComponents: ['shs'] }, 'COMPONENT_UNKNOWN', 'did you mean "ssh"?'],
+  [{ components: ['sysvinit', 'systemd'] }, 'COMPONENT_CONFLICT', 'Both sysvinit and systemd are the init'],
+  [
+    { init: 'sysvinit', components: ['nohang'] },
+    'COMPONENT_UNSUITABLE',
+    'works with systemd, and the image has sysvinit',
+  ],
+  [{ withoutComponents: ['agent'] }, 'COMPONENT_NEEDED', 'cloud-configs needs agent'],
+  [{ init: 'openrc' }, 'INIT_UNSUPPORTED', 'Debian cannot be built with openrc'],
+  [{ components: ['./not/there'] }, 'COMPONENT_NOT_FOUND', '/nowhere/not/there'],
+  [{ cloudConfigs: ['gone.yaml'] }, 'FILE_NOT_FOUND', '/nowhere/gone.yaml'],
+] as [Definition, string, string][])('%j is refused: %s', (definition, code, message) => {
+  expect(() => plan(definition)).toThrow(
+    expect.objectContaining({ code, message: expect.stringContaining(message) }),
+  );
+});
+
+test('a component of a user, with files beside its manifest', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'component-'));
+  folders.push(folder);
+  mkdirSync(join(folder, 'mine/etc'), { recursive: true });
+  writeFileSync(join(folder, 'mine/etc/mine.conf'), 'value\n');
+  writeFileSync(
+    join(folder, 'mine/component.yaml'),
+    `name: mine
+description: Mine
+packages: { families: { debian: [htop] } }
+files:
+  - { path: /etc/mine, directory: etc, mode: "0600" }
+  - { path: /etc/no-systemd, content: x, inits: [openrc] }
+kernelArguments: [mine=1]
+`,
+  );
+  const made = plan({ components: ['./mine'] }, debian, folder);
+  expect(step(made, 'file')).toContainEqual({
+    kind: 'file',
+    path: '/etc/mine/mine.conf',
+    content: 'value\n',
+    mode: 0o600,
+    from: 'mine',
+  });
+  expect(describePlan(made)).not.toContain('/etc/no-systemd');
+  expect(made.packages).toContain('htop');
+  expect(made.kernelArguments.at(-1)).toBe('mine=1');
+
+  writeFileSync(
+    join(folder, 'mine/component.yaml'),
+    'name: mine\ndescription: x\nfiles: [{ path: /x, source: ../../secret }]\n',
+  );
+  expect(() => plan({ components: ['./mine'] }, debian, folder)).toThrow('is not below the directory');
+  writeFileSync(join(folder, 'mine/component.yaml'), 'name: mine\ndescription: x\nfiels: []\n');
+  expect(() => plan({ components: ['./mine'] }, debian, folder)).toThrow(
+    'component.yaml:3:1: unknown key "fiels", did you mean "files"?',
+  );
+});
+
+test('a root that is there gets only what it lacks', () => {
+  const made = plan(
+    { packages: ['vim', 'htop'] },
+    {
+      ...debian,
+      base: parseBase('dir:/srv/root'),
+      installed: new Set(['vim', 'dmsetup']),
+      filled: new Set(['base', 'storage', 'network', 'ssh', 'kernel', 'systemd', 'initrd-thin']),
+    },
+  );
+  const [install] = step(made, 'install-packages');
+  expect(install).toEqual({
+    kind: 'install-packages',
+    manager: 'apt',
+    packages: [
+      'grub-common',
+      'grub-efi-amd64-bin',
+      'grub-efi-amd64-signed',
+      'grub-pc-bin',
+      'htop',
+      'shim-signed',
+    ],
+  });
+});
+
+/** What each flavor that is planned installs for a bare root on amd64, beside what it shares with the others. */
+const planned = [
+  [
+    'ubuntu',
+    '24.04',
+    'systemd',
+    'apt',
+    ['linux-image-generic-hwe-24.04', 'systemd-resolved', 'shim-signed'],
+    [],
+  ],
+  ['ubuntu', '25.10', 'systemd', 'apt', ['linux-image-generic'], ['linux-image-generic-hwe-24.04']],
+  ['ubuntu', '22.04', 'systemd', 'apt', ['linux-image-generic-hwe-22.04'], ['systemd-resolved']],
+  ['fedora', '43', 'systemd', 'dnf', ['kernel-core', 'grub2-pc-modules', 'shim-x64'], ['shim-aa64']],
+  ['rocky', '9', 'systemd', 'dnf', ['kernel-core', 'chrony'], []],
+  ['opensuse', 'leap-15.6', 'systemd', 'zypper', ['kernel-default', 'grub2-i386-pc', 'shim'], []],
+  ['alpine', '3.21', 'openrc', 'apk', ['linux-lts', 'grub-bios', 'eudev', 'openrc'], ['systemd']],
+  ['arch', 'rolling', 'systemd', 'pacman', ['linux', 'grub'], []],
+] as const;
+
+test.each(planned)('%s %s', (name, release, init, manager, packages, absent) => {
+  const made = plan(
+    {},
+    {
+      base: parseBase('tar:root.tar'),
+      flavor: flavorNamed(name),
+      release,
+      architecture: 'amd64',
+      installed: new Set(),
+      filled: new Set(),
+    },
+  );
+  expect(made.init).toBe(init);
+  expect(step(made, 'install-packages')).toMatchObject([{ manager }]);
+  for (const wanted of packages) expect(made.packages).toContain(wanted);
+  for (const unwanted of absent) expect(made.packages).not.toContain(unwanted);
+});
+
+test('arm64 has no packages for BIOS', () => {
+  for (const flavor of allFlavors()) {
+    const release = flavor.releases[0]?.version ?? '';
+    const made = plan(
+      {},
+      {
+        base: parseBase('tar:x'),
+        flavor,
+        release,
+        architecture: 'arm64',
+        installed: new Set(),
+        filled: new Set(),
+      },
+    );
+    expect(
+      made.packages.filter((name) => /pc-bin|pc-modules|i386-pc|grub-bios|amd64|x64/.test(name)),
+    ).toEqual([]);
+  }
+});

@@ -1,0 +1,314 @@
+import { KairosError } from '@kairos/facts/errors';
+import { mediaTypes } from '@kairos/facts/media-types';
+import { z } from 'zod';
+import type { ContentSource } from './content.ts';
+import { type CredentialStore, noCredentials } from './credentials.ts';
+import type { Descriptor } from './descriptor.ts';
+import { sha256Of, shortDigest, verified } from './digest.ts';
+import { HttpClient, type HttpOptions, type HttpResponse, TransientError } from './http-client.ts';
+import { maximumDocument } from './manifest.ts';
+import { printReference, type Reference } from './reference.ts';
+import { RegistryEndpoint, unexpected } from './registry-endpoint.ts';
+
+export interface RegistryOptions extends HttpOptions {
+  readonly credentials?: CredentialStore;
+  /** Registries (`host:port`) that may speak http or have a certificate that nobody vouches for; `true` for all. */
+  readonly insecure?: boolean | readonly string[];
+  /**
+   * Mirrors by registry, asked first and in order: `host:port`, or `host:port/prefix` where repositories lie below a
+   * prefix. What they give is checked like everything else.
+   */
+  readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A repository in a registry, from the side of whoever pulls. */
+export interface Registry extends ContentSource {
+  readonly reference: Reference;
+  /** Descriptor of what the reference's tag or digest stands for now. */
+  resolve(): Promise<Descriptor>;
+  /** All tags of the repository, in the registry's order. */
+  tags(): Promise<string[]>;
+  /**
+   * The bytes of a blob from `offset` on, not checked; a broken connection is taken up again where it broke.
+   * @throws KairosError `BLOB_MISSING`, `BLOB_TRUNCATED`, and what the registry's answers throw
+   */
+  blobFrom(descriptor: Descriptor, offset: number): AsyncIterable<Uint8Array>;
+}
+
+const accepted = [
+  mediaTypes.index,
+  mediaTypes.manifest,
+  mediaTypes.dockerIndex,
+  mediaTypes.dockerManifest,
+].join(', ');
+const maximumTags = 200_000;
+const tagsSchema = z.object({ tags: z.array(z.string()).nullable() });
+
+export function mayBeInsecure(options: RegistryOptions, registry: string): boolean {
+  const { insecure = false } = options;
+  return typeof insecure === 'boolean' ? insecure : insecure.includes(registry);
+}
+
+function endpointsFor(reference: Reference, options: RegistryOptions, http: HttpClient): RegistryEndpoint[] {
+  const credentials = options.credentials ?? noCredentials;
+  const places = (options.mirrors?.[reference.registry] ?? []).map((mirror) => {
+    const [registry = '', ...prefix] = mirror.split('/');
+    return { registry, repository: [...prefix.filter(Boolean), reference.repository].join('/') };
+  });
+  return [...places, reference].map(
+    ({ registry, repository }) =>
+      new RegistryEndpoint(
+        { registry, repository, insecure: mayBeInsecure(options, registry), actions: 'pull' },
+        http,
+        credentials,
+      ),
+  );
+}
+
+/** True where a mirror's failure is a reason to ask elsewhere. */
+function elsewhere(error: unknown): error is KairosError {
+  return (
+    error instanceof KairosError &&
+    (error.exit === 'network' || error.exit === 'notFound' || error.exit === 'corruptSource')
+  );
+}
+
+/** The next page's URL in a `Link` header (RFC 8288). */
+export function nextPage(link: string | null, url: string): string | undefined {
+  const match = /<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(link ?? '');
+  const next = match?.[1] === undefined ? null : URL.parse(match[1], url);
+  return next?.origin === new URL(url).origin ? next.href : undefined;
+}
+
+class RegistryClient implements Registry {
+  readonly name: string;
+  private readonly http: HttpClient;
+  private readonly endpoints: readonly RegistryEndpoint[];
+  private readonly documents = new Map<string, Uint8Array>();
+  private resolved: Promise<Descriptor> | undefined;
+
+  constructor(
+    readonly reference: Reference,
+    options: RegistryOptions,
+  ) {
+    this.name = printReference(reference);
+    this.http = new HttpClient(options);
+    this.endpoints = endpointsFor(reference, options, this.http);
+  }
+
+  close(): void {
+    this.http.close();
+  }
+
+  async roots(): Promise<readonly Descriptor[]> {
+    return [await this.resolve()];
+  }
+
+  resolve(): Promise<Descriptor> {
+    this.resolved ??= this.fetchRoot();
+    return this.resolved;
+  }
+
+  /** Asks the mirrors in turn, then the registry itself, whose failure is what the user learns. */
+  private async anywhere<T>(ask: (endpoint: RegistryEndpoint) => Promise<T>): Promise<T> {
+    let last: unknown;
+    for (const endpoint of this.endpoints) {
+      try {
+        return await ask(endpoint);
+      } catch (error) {
+        if (!elsewhere(error)) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  private fetchRoot(): Promise<Descriptor> {
+    const { tag, digest } = this.reference;
+    return this.anywhere(async (endpoint) => {
+      const { bytes, response } = await this.getDocument(endpoint, digest ?? tag ?? 'latest');
+      const found = sha256Of(bytes);
+      const stated = digest ?? response.headers.get('docker-content-digest') ?? found;
+      const descriptor: Descriptor = {
+        mediaType: documentType(response, bytes),
+        digest: stated.startsWith('sha512:') ? stated : found,
+        size: bytes.length,
+      };
+      if (stated !== descriptor.digest) {
+        throw new KairosError(
+          'DIGEST_MISMATCH',
+          `${endpoint.options.registry} gives a manifest with the digest ${found} for ${stated}`,
+          { exit: 'corruptSource', details: { expected: stated, found } },
+        );
+      }
+      // What has a sha512 digest is checked here; its bytes are all there.
+      for await (const _ of verified(once(bytes), descriptor, this.name));
+      this.documents.set(descriptor.digest, bytes);
+      return descriptor;
+    });
+  }
+
+  private async getDocument(
+    endpoint: RegistryEndpoint,
+    reference: string,
+  ): Promise<{ bytes: Uint8Array; response: HttpResponse }> {
+    const response = await endpoint.send(await endpoint.url(`manifests/${reference}`), {
+      headers: { accept: accepted },
+    });
+    if (response.status === 404) {
+      response.discard();
+      throw new KairosError('IMAGE_NOT_FOUND', `There is no ${this.name}`, {
+        exit: 'notFound',
+        hint: `Check the name and the tag; ${endpoint.options.registry} was asked.`,
+      });
+    }
+    if (response.status !== 200) throw await unexpected(response, 'a manifest');
+    return { bytes: await response.bytes(maximumDocument, `The manifest of ${this.name}`), response };
+  }
+
+  async document(descriptor: Descriptor): Promise<Uint8Array> {
+    const known = this.documents.get(descriptor.digest);
+    if (known !== undefined) return known;
+    const bytes = await this.anywhere(async (endpoint) => {
+      const document = await this.getDocument(endpoint, descriptor.digest);
+      for await (const _ of verified(once(document.bytes), descriptor, this.name));
+      return document.bytes;
+    });
+    this.documents.set(descriptor.digest, bytes);
+    return bytes;
+  }
+
+  blob(descriptor: Descriptor): AsyncIterable<Uint8Array> {
+    return verified(this.blobFrom(descriptor, 0), descriptor, this.name);
+  }
+
+  async *blobFrom(descriptor: Descriptor, offset: number): AsyncGenerator<Uint8Array> {
+    let at = offset;
+    let failures = 0;
+    let turn = 0;
+    while (at < descriptor.size) {
+      const endpoint = this.endpoints[turn] as RegistryEndpoint;
+      const last = turn === this.endpoints.length - 1;
+      const before = at;
+      try {
+        for await (const chunk of this.blobOnce(endpoint, descriptor, at)) {
+          at += chunk.length;
+          yield chunk;
+        }
+        if (at < descriptor.size) throw cut(descriptor, at, this.name);
+      } catch (error) {
+        if (!last && elsewhere(error)) {
+          turn++;
+          continue;
+        }
+        // Only a connection that brings nothing new counts towards giving up.
+        failures = at > before ? 1 : failures + 1;
+        if (!(error instanceof TransientError) || failures >= this.http.attempts) throw error;
+        await this.http.pause(failures, error.wait);
+      }
+    }
+  }
+
+  private async *blobOnce(
+    endpoint: RegistryEndpoint,
+    descriptor: Descriptor,
+    offset: number,
+  ): AsyncGenerator<Uint8Array> {
+    const url = await endpoint.url(`blobs/${descriptor.digest}`);
+    const response = await endpoint.send(url, offset === 0 ? {} : { headers: { range: `bytes=${offset}-` } });
+    let skip = 0;
+    if (response.status === 206) {
+      const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
+      if (Number(start) !== offset) throw await unexpected(response, `a blob from byte ${offset} on`);
+    } else if (response.status === 200) {
+      // No Range there: what is here already passes unread.
+      skip = offset;
+    } else if (response.status === 416) {
+      response.discard();
+      throw cut(descriptor, offset, this.name);
+    } else if (response.status === 404) {
+      response.discard();
+      throw new KairosError(
+        'BLOB_MISSING',
+        `${endpoint.name} does not hold blob ${shortDigest(descriptor.digest)}`,
+        {
+          exit: 'corruptSource',
+          details: { digest: descriptor.digest },
+        },
+      );
+    } else throw await unexpected(response, 'a blob');
+    for await (const chunk of response.body()) {
+      if (skip >= chunk.length) {
+        skip -= chunk.length;
+        continue;
+      }
+      const bytes = skip === 0 ? chunk : chunk.subarray(skip);
+      skip = 0;
+      yield bytes;
+    }
+  }
+
+  tags(): Promise<string[]> {
+    return this.anywhere(async (endpoint) => {
+      const tags = new Set<string>();
+      const seen = new Set<string>();
+      let url: string | undefined = await endpoint.url('tags/list?n=1000');
+      while (url !== undefined && !seen.has(url) && tags.size < maximumTags) {
+        seen.add(url);
+        const response = await endpoint.send(url);
+        if (response.status === 404) {
+          response.discard();
+          throw new KairosError('IMAGE_NOT_FOUND', `There is no repository ${endpoint.name}`, {
+            exit: 'notFound',
+          });
+        }
+        if (response.status !== 200) throw await unexpected(response, 'tags');
+        const bytes = await response.bytes(maximumDocument, `The list of tags of ${endpoint.name}`);
+        for (const tag of parseTags(bytes, endpoint.name)) tags.add(tag);
+        url = nextPage(response.headers.get('link'), url);
+      }
+      return [...tags];
+    });
+  }
+}
+
+function parseTags(bytes: Uint8Array, name: string): string[] {
+  try {
+    return tagsSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8'))).tags ?? [];
+  } catch (cause) {
+    throw new KairosError('REGISTRY_ERROR', `The list of tags of ${name} is not valid`, {
+      exit: 'network',
+      cause,
+    });
+  }
+}
+
+function cut(descriptor: Descriptor, at: number, name: string): TransientError {
+  return new TransientError(
+    'BLOB_TRUNCATED',
+    `Blob ${shortDigest(descriptor.digest)} of ${name} ends after ${at} of ${descriptor.size} bytes`,
+    { hint: 'The registry or a proxy cuts it off; run again to continue.' },
+  );
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** The media type that a manifest says of itself, or else that the answer says of it. */
+function documentType(response: HttpResponse, bytes: Uint8Array): string {
+  try {
+    const document: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    if (typeof document === 'object' && document !== null && 'mediaType' in document) {
+      if (typeof document.mediaType === 'string') return document.mediaType;
+    }
+  } catch {
+    // The parser of manifests says more about it.
+  }
+  return (response.headers.get('content-type') ?? '').split(';')[0]?.trim() || mediaTypes.manifest;
+}
+
+/** A client for the repository of a reference. Nothing is asked before the first call. */
+export function openRegistry(reference: Reference, options: RegistryOptions = {}): Registry {
+  return new RegistryClient(reference, options);
+}
