@@ -33,11 +33,23 @@ export function openBootBlocks(
     assessment: `${state.mountPoint}/boot_assessment`,
   };
   return {
-    paths,
-    user: oem ? readEnvironment(host.files, paths.user, warn) : {},
-    installation: readEnvironment(host.files, paths.installation, warn),
-    assessment: readEnvironment(host.files, paths.assessment, warn),
+    ...readBlocks(host, paths, warn),
     readOnly: [state, oem].flatMap((one) => (one && !one.writable ? [one.mountPoint] : [])),
+  };
+}
+
+/** Reads the blocks where they are. */
+export function readBlocks(
+  host: Host,
+  paths: BootBlocks['paths'],
+  warn: (message: string) => void,
+): Omit<BootBlocks, 'readOnly'> {
+  const installation = readEnvironment(host.files, paths.installation, warn);
+  return {
+    paths,
+    installation,
+    user: paths.user === paths.installation ? {} : readEnvironment(host.files, paths.user, warn),
+    assessment: readEnvironment(host.files, paths.assessment, warn),
   };
 }
 

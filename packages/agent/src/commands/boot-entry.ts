@@ -1,8 +1,8 @@
 import { KairosError } from '@kairos/facts/errors';
 import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
-import { type BootChoice, nextBoot } from '../boot-choice.ts';
-import { openBootBlocks, setUserVariables } from '../boot-environment.ts';
+import { type BootChoice, type BootEnvironment, nextBoot } from '../boot-choice.ts';
+import { openBootBlocks, readBlocks, setUserVariables } from '../boot-environment.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
 import { type MenuEntry, parseMenuEntries } from '../grub-entries.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
@@ -62,7 +62,7 @@ export async function bootEntry(host: Host, options: BootEntryOptions = {}): Pro
         if (!entries.has(entry.id)) entries.set(entry.id, entry);
       }
     }
-    const result = (environment: typeof blocks): BootEntryResult => ({
+    const result = (environment: BootEnvironment): BootEntryResult => ({
       entries: [...entries.values()],
       next: nextBoot(environment),
     });
@@ -76,9 +76,14 @@ export async function bootEntry(host: Host, options: BootEntryOptions = {}): Pro
         hint: `${meant === undefined ? '' : `Did you mean ${meant}? `}The entries are ${known.join(', ') || 'not known'}`,
       });
     }
+    const changes = setUserVariables(blocks, options.permanent ? { saved_entry: id } : { next_entry: id });
     const steps: UpgradeStep[] = [
-      ...blocks.readOnly.map((mountPoint) => ({ kind: 'make-writable' as const, mountPoint })),
-      ...setUserVariables(blocks, options.permanent ? { saved_entry: id } : { next_entry: id }),
+      ...blocks.readOnly
+        .filter((mountPoint) =>
+          changes.some((change) => 'path' in change && change.path.startsWith(`${mountPoint}/`)),
+        )
+        .map((mountPoint) => ({ kind: 'make-writable' as const, mountPoint })),
+      ...changes,
     ].map((action) => ({ ...action, phase: 'boot-entry' }));
     await carryOutAll(steps, {
       ...{ host, image: undefined, cleanup, signal, now, strict: true, report: () => undefined },
@@ -88,6 +93,6 @@ export async function bootEntry(host: Host, options: BootEntryOptions = {}): Pro
       },
       runStage: async () => undefined,
     });
-    return result(openBootBlocks(host, disk, state, cleanup, warn));
+    return result(readBlocks(host, blocks.paths, warn));
   });
 }

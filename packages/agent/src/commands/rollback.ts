@@ -98,7 +98,6 @@ export async function rollback(host: Host, options: RollbackOptions): Promise<Ro
     // comes after it is the slot that is wanted.
     add(
       'boot-entry',
-      ...setUserVariables(blocks, { saved_entry: '', next_entry: '' }),
       {
         kind: 'set-environment',
         path: blocks.paths.assessment,
@@ -109,6 +108,7 @@ export async function rollback(host: Host, options: RollbackOptions): Promise<Ro
         },
         own: true,
       },
+      ...setUserVariables(blocks, { saved_entry: '', next_entry: '' }),
       checkpoint,
     );
     const [active, passive] = [`${cos}/active`, `${cos}/passive`];

@@ -1,0 +1,300 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import type { Host } from '@kairos/host/host';
+import { tryLock } from '@kairos/host/lock';
+import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
+import { bootableSlots, nextBoot, slotOfEntry } from '../boot-choice.ts';
+import { readBootFailures } from '../boot-failures.ts';
+import { cutBefore, makeScene, PowerCut, type Scene, sceneFolder } from '../node-scene.ts';
+import { lockPath } from '../operation.ts';
+import { readState } from '../state.ts';
+import { bootEntry } from './boot-entry.ts';
+import { type BootGoodOptions, markBootGood } from './boot-good.ts';
+import { rollback } from './rollback.ts';
+import { upgradeWith } from './upgrade.ts';
+
+let folder: string;
+let scene: Scene;
+beforeEach(async () => {
+  folder = sceneFolder();
+  scene = makeScene(folder);
+  await setUp();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function setUp(): Promise<void> {
+  await scene.install('v2', 'active');
+  await scene.install('v1', 'passive');
+  const { files } = scene.boot('active');
+  files.write('/oem/config.yaml', '#cloud-config\nusers: [{name: a, groups: [admin]}]\n');
+  files.write('/run/immucore/boot-report.json', '{"steps":[]}');
+  files.write(
+    '/state/grub2/grub.cfg',
+    readFileSync(join(import.meta.dir, '../../../../system/grub/grub.cfg'), 'utf8'),
+  );
+}
+
+const silent = { onProgress: () => undefined, now: () => new Date('2026-01-02T03:04:05Z') };
+const env = (path: string) => readGrubEnvironment(scene.boot('active').files, path);
+const setAssessment = (changes: Record<string, string>) =>
+  updateGrubEnvironment(scene.boot('active').files, '/state/boot_assessment', changes);
+const setUser = (changes: Record<string, string>) =>
+  updateGrubEnvironment(scene.boot('active').files, '/oem/grubenv', changes);
+const entries = () =>
+  nextBoot({
+    user: env('/oem/grubenv'),
+    installation: env('/state/grub_oem_env'),
+    assessment: env('/state/boot_assessment'),
+  }).entries;
+
+describe('rollback', () => {
+  test('passive becomes active, on trial, and is what starts next', async () => {
+    setUser({ saved_entry: 'fallback', next_entry: 'recovery', extra_cmdline: 'quiet' });
+    setAssessment({ kairos_tries: '1' });
+    const result = await rollback(scene.boot('passive'), silent);
+    expect([result.from?.version, result.to.version]).toEqual(['v2', 'v1']);
+    expect(scene.slots()).toEqual({ active: 'v1', passive: 'v2' });
+    expect(env('/oem/grubenv')).toEqual({ extra_cmdline: 'quiet' });
+    expect(env('/state/boot_assessment')).toMatchObject({ kairos_tries: '3', kairos_fallback_tries: '3' });
+    const { slots } = await readState(scene.boot('passive'));
+    expect([slots.active?.status, slots.passive?.status]).toEqual(['on trial', 'failed']);
+  });
+
+  test('a dry run changes nothing', async () => {
+    const result = await rollback(scene.boot('active'), { ...silent, dryRun: true });
+    expect(result.steps.filter(({ kind }) => kind === 'exchange')).toHaveLength(1);
+    expect(scene.slots()).toEqual({ active: 'v2', passive: 'v1' });
+  });
+
+  test.each<[string, () => Promise<unknown> | undefined, string]>([
+    [
+      'a damaged fallback',
+      async () => scene.boot('active').files.write('/state/cOS/passive/vmlinuz', 'kernel of vX'),
+      'SLOT_DAMAGED',
+    ],
+    ['no fallback', async () => scene.boot('active').files.remove('/state/cOS/passive'), 'NO_FALLBACK'],
+    ['the same image', () => scene.install('v2', 'passive'), 'SAME_IMAGE'],
+  ])('%s is refused', async (_, prepare, code) => {
+    await prepare();
+    await expect(rollback(scene.boot('active'), silent)).rejects.toMatchObject({ code });
+    expect(env('/state/boot_assessment')).toEqual({});
+  });
+
+  test('a power cut before every change leaves two whole slots, and a re-run finishes', async () => {
+    for (let n = 1; ; n++) {
+      rmSync(folder, { recursive: true, force: true });
+      await setUp();
+      setUser({ saved_entry: 'fallback' });
+      const fault = cutBefore(scene.boot('passive'), n);
+      const outcome = await rollback(fault.host, silent).catch((error: unknown) => error);
+      if (!(outcome instanceof Error) && fault.effects() < n) break;
+      if (outcome instanceof Error && !(outcome instanceof PowerCut)) throw outcome;
+      expect(await bootableSlots(scene.boot('active').files, '/state')).toEqual(['active', 'passive']);
+      // What starts is the wanted slot, or one that is counted and gives way to it.
+      const slot = slotOfEntry[entries()[0] ?? ''] ?? '';
+      const version = scene.slots()[slot];
+      expect([n, version === 'v1' || env('/state/boot_assessment').kairos_tries === '3']).toEqual([n, true]);
+      if (scene.slots().active !== 'v1') await rollback(scene.boot('passive'), silent);
+      expect([n, scene.slots()]).toEqual([n, { active: 'v1', passive: 'v2' }]);
+      expect([n, entries()[0]]).toEqual([n, 'cos']);
+    }
+  });
+});
+
+describe('boot entries', () => {
+  test('are listed, and one is chosen once or for good', async () => {
+    const host = scene.boot('active');
+    expect((await bootEntry(host)).entries.map(({ id }) => id)).toEqual([
+      'cos',
+      'fallback',
+      'recovery',
+      'statereset',
+    ]);
+    expect((await bootEntry(host, { select: 'passive' })).next).toMatchObject({ reason: 'once' });
+    expect(env('/oem/grubenv')).toEqual({ next_entry: 'fallback' });
+    await bootEntry(host, { select: 'recovery', permanent: true });
+    expect(env('/oem/grubenv')).toEqual({ next_entry: 'fallback', saved_entry: 'recovery' });
+    expect(host.mountLog).toEqual([]);
+  });
+
+  test('entries of the user count, and a variable of the installation does not stand in the way', async () => {
+    const { files } = scene.boot('active');
+    files.write('/oem/grubmenu', 'menuentry "Memory test" --id memtest {\n}\n');
+    updateGrubEnvironment(files, '/state/grub_oem_env', { saved_entry: 'cos', default_menu_entry: 'Edge' });
+    const { next, entries: found } = await bootEntry(scene.boot('active'), {
+      select: 'memtest',
+      permanent: true,
+    });
+    expect(next.entries[0]).toBe('memtest');
+    expect(found[0]).toEqual({ id: 'cos', title: 'Edge' });
+    expect(env('/state/grub_oem_env')).toEqual({ default_menu_entry: 'Edge' });
+  });
+
+  test('a wrong name is told the right one', async () => {
+    await expect(bootEntry(scene.boot('active'), { select: 'recovry' })).rejects.toMatchObject({
+      code: 'NO_BOOT_ENTRY',
+      hint: 'Did you mean recovery? The entries are cos, fallback, recovery, statereset',
+    });
+  });
+});
+
+describe('the boot that proves itself', () => {
+  const good = (host: Host, more: Partial<BootGoodOptions> = {}) =>
+    markBootGood(host, { ...silent, reboot: false, ...more });
+  const failedReport = JSON.stringify({
+    steps: [
+      { name: 'a', status: 'failed', criticality: 'must', error: { message: 'torn' } },
+      { name: 'b', status: 'degraded', criticality: 'degrade', problems: ['typo'] },
+      { name: 'c', status: 'failed', criticality: 'ignore' },
+    ],
+  });
+
+  test('a slot on trial that is well has no counter any more', async () => {
+    setAssessment({ kairos_tries: '2', kairos_fallback_tries: '3', kairos_failed: 'x' });
+    expect(await good(scene.boot('active'))).toMatchObject({ verdict: 'good', slot: 'active', reasons: [] });
+    expect(env('/state/boot_assessment')).toEqual({ kairos_failed: 'x' });
+  });
+
+  test('a slot that is not on trial is left alone, whatever its report says', async () => {
+    const host = scene.boot('active');
+    host.files.write('/run/immucore/boot-report.json', failedReport);
+    expect(await good(host)).toMatchObject({ verdict: 'not-assessed' });
+    expect(host.mountLog).toEqual([]);
+  });
+
+  test('one that is not well keeps its counter and its reasons, and restarts', async () => {
+    setAssessment({ kairos_tries: '2', kairos_fallback_tries: '3' });
+    const host = scene.boot('active');
+    host.files.write('/run/immucore/boot-report.json', failedReport);
+    const result = await good(host, { reboot: true });
+    expect(result).toMatchObject({
+      verdict: 'failed',
+      reasons: ['boot step a failed: torn'],
+      warnings: ['boot step b degraded: typo'],
+    });
+    expect(env('/state/boot_assessment').kairos_tries).toBe('2');
+    expect(host.commands.at(-1)).toEqual(['reboot', '-f']);
+    expect(readBootFailures(host.files)).toMatchObject([
+      { slot: 'active', triesLeft: 2, reasons: result.reasons, image: { version: 'v2' } },
+    ]);
+    expect((await readState(host)).boot_failures).toHaveLength(1);
+  });
+
+  test.each<[string, number, string]>([
+    ['/etc/kairos/health.d/check', 0o755, 'failed'],
+    ['/etc/kairos/health.d/required.d/check', 0o755, 'failed'],
+    ['/etc/kairos/health.d/wanted.d/check', 0o755, 'good'],
+    ['/etc/kairos/health.d/README', 0o644, 'good'],
+  ])('a failing %s (%o): %s', async (path, mode, verdict) => {
+    setAssessment({ kairos_tries: '2' });
+    let now = 0;
+    const tick = (time: number) => {
+      now += time;
+    };
+    let runs = 0;
+    const clock = { now: () => now, sleep: async (time: number) => tick(time) };
+    const host = scene.boot('active', {
+      run([program = '']) {
+        if (!program.endsWith('/check')) return {};
+        runs++;
+        return { code: 1, stderr: 'no route' };
+      },
+    });
+    host.files.write(path, '', { mode });
+    const result = await good(host, { clock, deadline: 12_000 });
+    expect(result.verdict).toBe(verdict as 'good');
+    // Tried again every five seconds while there is time.
+    expect(runs).toBe(path.endsWith('check') ? 3 : 0);
+    if (verdict === 'failed') expect(result.reasons[0]).toContain('no route');
+  });
+
+  test('a check that succeeds in time is good', async () => {
+    setAssessment({ kairos_tries: '2' });
+    let now = 0;
+    const tick = (time: number) => {
+      now += time;
+    };
+    let runs = 0;
+    const clock = { now: () => now, sleep: async (time: number) => tick(time) };
+    const host = scene.boot('active', {
+      run: ([name = '']) => ({ code: name.endsWith('check') && ++runs < 3 ? 1 : 0 }),
+    });
+    host.files.write('/etc/kairos/health.d/check', '', { mode: 0o755 });
+    expect((await good(host, { clock, deadline: 60_000 })).verdict).toBe('good');
+    expect(now).toBe(10_000);
+  });
+
+  test('the fallback in place of a failed active says why it runs, and proves itself too', async () => {
+    setAssessment({ kairos_tries: '0', kairos_fallback_tries: '2' });
+    const host = () =>
+      scene.boot('passive', {
+        cmdline: `${scene.boot('passive').files.readText('/proc/cmdline').trim()} upgrade_failure`,
+      });
+    expect(await good(host())).toMatchObject({ verdict: 'good', slot: 'passive' });
+    expect(env('/state/boot_assessment')).toMatchObject({ kairos_tries: '0' });
+    expect(env('/state/boot_assessment').kairos_fallback_tries).toBeUndefined();
+    const state = await readState(host());
+    expect(state).toMatchObject({
+      upgrade_failure: true,
+      next_boot: { entries: ['fallback', 'recovery', 'cos'], reason: 'active failed' },
+      slots: { active: { version: 'v2', status: 'failed' }, passive: { version: 'v1', status: 'good' } },
+      boot_failures: [{ slot: 'active', image: { version: 'v2' }, triesLeft: 0 }],
+    });
+    // Once is enough.
+    await good(host());
+    expect(readBootFailures(host().files)).toHaveLength(1);
+  });
+
+  test('an upgrade that came between is not marked good by the system that it replaced', async () => {
+    setAssessment({ kairos_tries: '3' });
+    const host = scene.boot('active');
+    await scene.install('v3', 'active');
+    expect(await good(host)).toMatchObject({ verdict: 'not-assessed' });
+    expect(env('/state/boot_assessment')).toEqual({ kairos_tries: '3' });
+  });
+
+  test('what a stopped upgrade left is brought to an end', async () => {
+    await scene.install('v0', 'transition');
+    const { files } = scene.boot('active');
+    files.rename('/state/cOS/transition', '/state/cOS/discard-0');
+    await good(scene.boot('active'));
+    expect(scene.slots()).toEqual({ active: 'v2', passive: 'v1' });
+  });
+});
+
+test('two at once: the second refuses, with the pid and the age of the first', async () => {
+  const host = scene.boot('active');
+  const since = '2026-01-02T03:00:00Z';
+  const lock = tryLock(host.files, lockPath, { pid: 4711, work: 'upgrade', since });
+  const image = await scene.image('v3');
+  const upgrade = () =>
+    upgradeWith(
+      host,
+      { source: image, onProgress: () => undefined },
+      {
+        openSource: async (_, uri) => ({ image: bootFormFromDirectory(uri), close: () => undefined }),
+        runStage: async () => undefined,
+        now: silent.now,
+      },
+    );
+  await expect(upgrade()).rejects.toMatchObject({
+    code: 'BUSY',
+    exit: 'wrongState',
+    message: 'The slots are being changed already (upgrade, process 4711, running for 4 minutes)',
+  });
+  expect(host.mountLog).toEqual([]);
+  if (lock.held) lock.release();
+  await upgrade();
+  expect(scene.slots()).toEqual({ active: 'v3', passive: 'v2' });
+  // Mounted where it was not, made writable, and all of it undone, newest first.
+  expect(host.mountLog).toEqual([
+    'mount vfat /dev/vda2 /run/cos/efi ro',
+    'mount ext4  /run/initramfs/cos-state remount,rw',
+    'mount vfat /dev/vda2 /run/cos/efi remount,rw',
+    'mount vfat /dev/vda2 /run/cos/efi remount,ro',
+    'mount ext4  /run/initramfs/cos-state remount,ro',
+    'unmount /run/cos/efi',
+  ]);
+});
