@@ -30,6 +30,12 @@ export interface SyntheticOptions {
   readonly architecture?: Architecture;
   /** Bytes of root.img, a multiple of 4096. */
   readonly rootSize?: number;
+  /** Also makes the root another one, with another root hash. Default: v0.1.0. */
+  readonly version?: string;
+  /** Makes another boot loader. */
+  readonly grub?: string;
+  /** The menu of the disk. */
+  readonly menu?: string;
 }
 
 /** Writes the files of a slot that is right in form and boots nothing; gives them by name. */
@@ -38,16 +44,18 @@ export async function writeSyntheticBootForm(
   options: SyntheticOptions = {},
 ): Promise<Map<string, Buffer>> {
   const { boot, core } = grubImages();
+  const version = options.version ?? 'v0.1.0';
+  if (options.grub !== undefined) core.write(options.grub, 0x1000);
   const payload: Record<string, Buffer> = {
     'bios/boot.img': boot,
     'bios/core.img': core,
     'bios/eltorito.img': noise('eltorito', 4096),
     'bios/boot_hybrid.img': boot,
     'efi/bootx64.efi': Buffer.concat([Buffer.from('MZ'), noise('shim', 9000)]),
-    'efi/grubx64.efi': Buffer.concat([Buffer.from('MZ'), noise('grub', 20_000)]),
+    'efi/grubx64.efi': Buffer.concat([Buffer.from(`MZ${options.grub ?? ''}`), noise('grub', 20_000)]),
     'efi/mmx64.efi': Buffer.concat([Buffer.from('MZ'), noise('mok', 700)]),
     'efi/vendor': Buffer.from('debian\n'),
-    'grub.cfg': Buffer.from('# the menu of the disk\n'),
+    'grub.cfg': Buffer.from(options.menu ?? '# the menu of the disk\n'),
     'grub-live.cfg': Buffer.from('# the menu of the medium\n'),
   };
   const staging = join(folder, 'bootloader');
@@ -57,7 +65,7 @@ export async function writeSyntheticBootForm(
   }
   const tar = Bun.spawnSync(['tar', '-C', staging, '-cf', '-', ...Object.keys(payload)]).stdout;
   const files = new Map<string, Buffer>([
-    ['root.img', noise('root', options.rootSize ?? 3 * 1024 * 1024)],
+    ['root.img', noise(`root${options.version ?? ''}`, options.rootSize ?? 3 * 1024 * 1024)],
     ['vmlinuz', noise('kernel', 100_001)],
     ['initrd', noise('initrd', 50_000)],
     ['cmdline', Buffer.from('console=ttyS0\n')],
@@ -66,11 +74,16 @@ export async function writeSyntheticBootForm(
   ]);
   const manifest = {
     schemaVersion: 1,
-    ...{ name: 'kairos-core-debian-13', version: 'v0.1.0', architecture: options.architecture ?? 'amd64' },
+    ...{ name: 'kairos-core-debian-13', version, architecture: options.architecture ?? 'amd64' },
     ...{ flavor: 'debian', flavorRelease: '13', variant: 'core', model: 'generic' },
     ...{ kernel: '6.12.0-amd64', init: 'systemd', filesystem: 'erofs' },
     verity: {
-      ...{ rootHash: 'ab'.repeat(32), salt: '', algorithm: 'sha256', blockSize: 4096 },
+      ...{
+        rootHash: options.version === undefined ? 'ab'.repeat(32) : sha256(Buffer.from(version)).slice(7),
+        salt: '',
+        algorithm: 'sha256',
+        blockSize: 4096,
+      },
       ...{ dataBlocks: 10, hashStartBlock: 11 },
     },
     files: Object.fromEntries(

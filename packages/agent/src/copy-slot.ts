@@ -36,6 +36,8 @@ export interface CopyOptions {
   readonly signal?: AbortSignal;
   /** Bytes written or read back since the last call; each byte of the slot comes twice. */
   readonly onBytes?: (count: number) => void;
+  /** Files that are in the directory already, read and right: an interrupted copy goes on behind them. */
+  readonly present?: readonly string[];
 }
 
 /**
@@ -54,6 +56,7 @@ export async function copySlot(
   );
   files.makeDirectory(directory);
   for (const name of names) {
+    if (options.present?.includes(name)) continue;
     const path = `${directory}/${name}`;
     const written = await writeStream(files, path, source.open(name), options);
     const expected = source.manifest.files[name]?.digest ?? written.digest;

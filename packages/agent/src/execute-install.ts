@@ -25,6 +25,8 @@ export interface InstallContext {
   readonly report: ReportProgress;
   readonly warn: (message: string) => void;
   readonly now: () => Date;
+  /** What goes on when a stage fails, for warnings. Default: the installation. */
+  readonly operation?: string;
 }
 
 type Action<Kind extends InstallAction['kind']> = Extract<InstallAction, { kind: Kind }>;
@@ -34,7 +36,7 @@ async function tolerantly(context: InstallContext, what: string, run: () => Prom
     await run();
   } catch (error) {
     if (context.strict || context.signal.aborted) throw error;
-    context.warn(`${what} failed and the installation goes on: ${reasonOf(error)}`);
+    context.warn(`${what} failed and ${context.operation ?? 'the installation'} goes on: ${reasonOf(error)}`);
   }
 }
 

@@ -1,13 +1,14 @@
-import { createHash } from 'node:crypto';
 import { bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
 import { cmdlineWords } from '@kairos/facts/cmdline';
-import { imageManifestSchema } from '@kairos/facts/image-manifest';
 import { labels } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
 import { type SlotName, slotDirectory, slotFiles } from '@kairos/facts/slot';
 import type { Disk, Partition } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import type { Mount } from '@kairos/host/mount-table';
+import { assessment, type BootEnvironment, nextBoot, readEnvironment } from './boot-choice.ts';
+import { type BootFailure, readBootFailures } from './boot-failures.ts';
+import { manifestDigest, readSlot } from './slot-view.ts';
 
 /** A partition in the words that `state` has always had. */
 export interface PartitionState {
@@ -33,6 +34,14 @@ export interface SlotState {
   readonly digest: string;
   /** Digest of the root image. */
   readonly root: string;
+  /**
+   * - `good`: nothing speaks against it.
+   * - `on trial`: new, and has not proven itself yet; `tries_left` starts are left to it.
+   * - `failed`: it did not.
+   * - `damaged`: files are missing or have another size.
+   */
+  readonly status: 'good' | 'on trial' | 'failed' | 'damaged';
+  readonly tries_left?: number;
 }
 
 export interface BootReportState {
@@ -63,6 +72,12 @@ export interface NodeState {
   };
   readonly slots: Readonly<Partial<Record<SlotName, SlotState>>>;
   readonly boot_report?: BootReportState;
+  /** What the boot loader starts next, and after that should it not start. */
+  readonly next_boot?: { readonly entries: readonly string[]; readonly reason: string };
+  /** The node runs from its fallback because the active system failed. */
+  readonly upgrade_failure: boolean;
+  /** Boots that did not prove good, oldest first. */
+  readonly boot_failures: readonly BootFailure[];
 }
 
 const absent: PartitionState = {
@@ -128,24 +143,40 @@ function secureBoot(host: Host): boolean {
   return host.files.exists(secureBootVariable) && host.files.readBytes(secureBootVariable)[4] === 1;
 }
 
-function slotState(host: Host, mountPoint: string, slot: SlotName): SlotState | undefined {
-  const text = host.files.readTextIfAny(`${mountPoint}${slotDirectory(slot)}/${slotFiles.manifest}`);
+function slotState(
+  host: Host,
+  mountPoint: string,
+  slot: SlotName,
+  blocks: BootEnvironment,
+): SlotState | undefined {
+  const directory = `${mountPoint}${slotDirectory(slot)}`;
+  const text = host.files.readTextIfAny(`${directory}/${slotFiles.manifest}`);
   if (text === undefined) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    parsed = undefined;
-  }
-  const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
-  const manifest = imageManifestSchema.safeParse(parsed);
+  const digest = manifestDigest(text);
+  const view = readSlot(host.files, directory);
   // A damaged slot is shown as one and does not hide the rest of the state.
-  if (!manifest.success) return { name: 'unreadable', version: 'unreadable', kernel: '', digest, root: '' };
-  const { name, version, kernel, files } = manifest.data;
-  return { name, version, kernel, digest, root: files[slotFiles.root]?.digest ?? '' };
+  if (!view) {
+    return { name: 'unreadable', version: 'unreadable', kernel: '', digest, root: '', status: 'damaged' };
+  }
+  const { name, version, kernel, files } = view.manifest;
+  const tries = blocks.assessment[assessment.tries];
+  const failed =
+    (slot === 'active' && tries === '0') ||
+    (slot !== 'active' && blocks.assessment[assessment.failed] === digest);
+  const onTrial = slot === 'active' && tries !== undefined && !failed;
+  return {
+    ...{ name, version, kernel, digest, root: files[slotFiles.root]?.digest ?? '' },
+    status: !view.whole ? 'damaged' : failed ? 'failed' : onTrial ? 'on trial' : 'good',
+    ...(onTrial ? { tries_left: Number(tries) } : {}),
+  };
 }
 
-function slotStates(host: Host, state: PartitionState, recovery: PartitionState): NodeState['slots'] {
+function slotStates(
+  host: Host,
+  state: PartitionState,
+  recovery: PartitionState,
+  blocks: BootEnvironment,
+): NodeState['slots'] {
   const places: readonly (readonly [SlotName, string])[] = [
     ['active', state.mount_point],
     ['passive', state.mount_point],
@@ -154,10 +185,21 @@ function slotStates(host: Host, state: PartitionState, recovery: PartitionState)
   ];
   const slots: Partial<Record<SlotName, SlotState>> = {};
   for (const [slot, mountPoint] of places) {
-    const found = mountPoint === '' ? undefined : slotState(host, mountPoint, slot);
+    const found = mountPoint === '' ? undefined : slotState(host, mountPoint, slot, blocks);
     if (found) slots[slot] = found;
   }
   return slots;
+}
+
+/** The boot loader's environment, as far as it is mounted and can be read. */
+function bootEnvironment(host: Host, state: PartitionState, oem: PartitionState): BootEnvironment {
+  const read = (partition: PartitionState, name: string) =>
+    partition.mounted ? readEnvironment(host.files, `${partition.mount_point}/${name}`, () => undefined) : {};
+  return {
+    user: read(oem, 'grubenv'),
+    installation: read(state, 'grub_oem_env'),
+    assessment: read(state, 'boot_assessment'),
+  };
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -193,12 +235,14 @@ export async function readState(host: Host): Promise<NodeState> {
   const kernel = (name: string) => (host.files.readTextIfAny(`/proc/sys/kernel/${name}`) ?? '').trim();
   const state = partitionState(disks, mounts, labels.state);
   const recovery = partitionState(disks, mounts, labels.recovery);
+  const oem = partitionState(disks, mounts, labels.oem);
+  const blocks = bootEnvironment(host, state, oem);
   const report = bootReport(host);
   return {
     uuid: nodeUuid(host),
     persistent: partitionState(disks, mounts, labels.persistent),
     recovery,
-    oem: partitionState(disks, mounts, labels.oem),
+    oem,
     state,
     encrypted_partitions: disks
       .flatMap(({ partitions }) => partitions)
@@ -216,7 +260,10 @@ export async function readState(host: Host): Promise<NodeState> {
       init: initOf(host),
       secureboot: secureBoot(host),
     },
-    slots: slotStates(host, state, recovery),
+    slots: slotStates(host, state, recovery, blocks),
     ...(report === undefined ? {} : { boot_report: report }),
+    ...(state.mounted ? { next_boot: nextBoot(blocks) } : {}),
+    upgrade_failure: cmdlineWords(cmdline).includes('upgrade_failure'),
+    boot_failures: readBootFailures(host.files),
   };
 }

@@ -69,6 +69,7 @@ export function directoryHost(folder: string, options: DirectoryHostOptions = {}
       mountLog.push(`unmount ${target}`);
       table = table.filter((mount) => mount.target !== target);
     },
+    checkpoint: () => undefined,
     disks: async () => [...(options.disks ?? [])],
     freeSpace: () => options.freeSpace ?? Number.MAX_SAFE_INTEGER,
   };

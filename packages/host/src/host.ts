@@ -111,6 +111,11 @@ export interface Host {
   mount(request: MountRequest): void;
   /** Unmounts; `lazy` detaches a busy one. */
   unmount(target: string, options?: { readonly lazy?: boolean }): void;
+  /**
+   * Brings a file system to a state in which a reader that does not replay its journal, as a boot loader is, finds
+   * all that was written before.
+   */
+  checkpoint(mountPoint: string): void;
   /** Disks with their partitions. */
   disks(): Promise<Disk[]>;
   /** Free bytes for root on the file system that holds `path`. */

@@ -1,10 +1,10 @@
-import { readFileSync, statfsSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statfsSync } from 'node:fs';
 import { lsblkArguments, parseDisks } from './disks.ts';
 import { filesBelow } from './files.ts';
 import type { Host } from './host.ts';
 import { parseMountTable } from './mount-table.ts';
 import { fullPath, runProgram } from './run.ts';
-import { mountCall, unmountCall } from './system-calls.ts';
+import { freezeAndThawCall, mountCall, syncCall, unmountCall } from './system-calls.ts';
 
 /** The machine that this process runs on. */
 export function machineHost(): Host {
@@ -15,6 +15,14 @@ export function machineHost(): Host {
     mounts: () => parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8')),
     mount: ({ source, target, type, options }) => mountCall(source, target, type, options),
     unmount: (target, options) => unmountCall(target, options?.lazy ?? false),
+    checkpoint(mountPoint) {
+      const descriptor = openSync(mountPoint, 'r');
+      try {
+        if (!freezeAndThawCall(descriptor)) syncCall();
+      } finally {
+        closeSync(descriptor);
+      }
+    },
     disks: async () => parseDisks((await runProgram(['lsblk', ...lsblkArguments])).stdout),
     freeSpace(path) {
       const { bavail, bsize } = statfsSync(path);

@@ -13,6 +13,8 @@ const symbols = {
   lgetxattr: { args: [cstring, cstring, pointer, u64], returns: i64 },
   posix_fadvise: { args: [i32, i64, i64, i32], returns: i32 },
   chroot: { args: [cstring], returns: i32 },
+  flock: { args: [i32, i32], returns: i32 },
+  ioctl: { args: [i32, u64, u64], returns: i32 },
   strerror: { args: [i32], returns: FFIType.cstring },
   __errno_location: { args: [], returns: pointer },
 } as const;
@@ -137,6 +139,42 @@ export function syncCall(): void {
 /** @throws KairosError `SYSTEM_CALL_FAILED` with `errno` */
 export function chrootCall(path: string): void {
   check(libc().chroot(cString(path)), `Cannot chroot to ${path}`);
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const EWOULDBLOCK = 11;
+
+/**
+ * flock(2), exclusive and without waiting: false where another open file holds the lock.
+ * @throws KairosError `SYSTEM_CALL_FAILED` with `errno`
+ */
+export function lockCall(descriptor: number): boolean {
+  const result = libc().flock(descriptor, LOCK_EX | LOCK_NB);
+  if (result !== 0 && read.i32(libc().__errno_location() as Pointer) === EWOULDBLOCK) return false;
+  check(result, 'Cannot lock a file');
+  return true;
+}
+
+/** linux/fs.h, `_IOWR('X', 119, int)` and `_IOWR('X', 120, int)`. */
+const FIFREEZE = 0xc0045877n;
+const FITHAW = 0xc0045878n;
+const EBUSY = 16;
+const ENOTTY = 25;
+
+/**
+ * Freezes the file system of an open directory and thaws it at once: its journal is written to where it belongs. Gives
+ * false where the file system cannot be frozen, or is frozen by another already.
+ * @throws KairosError `SYSTEM_CALL_FAILED` with `errno`
+ */
+export function freezeAndThawCall(descriptor: number): boolean {
+  if (libc().ioctl(descriptor, FIFREEZE, 0n) !== 0) {
+    const errno = read.i32(libc().__errno_location() as Pointer);
+    if ([EBUSY, ENOTTY, EOPNOTSUPP].includes(errno)) return false;
+    check(-1, 'Cannot freeze a file system');
+  }
+  check(libc().ioctl(descriptor, FITHAW, 0n), 'Cannot thaw a file system');
+  return true;
 }
 
 const POSIX_FADV_DONTNEED = 4;

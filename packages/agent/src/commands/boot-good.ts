@@ -1,0 +1,233 @@
+import { cmdlineWords } from '@kairos/facts/cmdline';
+import { KairosError, reasonOf } from '@kairos/facts/errors';
+import type { Host } from '@kairos/host/host';
+import { tryLock } from '@kairos/host/lock';
+import { assessment } from '../boot-choice.ts';
+import { type BootBlocks, openBootBlocks } from '../boot-environment.ts';
+import { keepBootFailure, readBootFailures } from '../boot-failures.ts';
+import { carryOutAll } from '../execute-upgrade.ts';
+import { type Clock, checkHealth } from '../health-checks.ts';
+import { hasRunningImage, planLeftovers, type SlotsFound } from '../leftovers.ts';
+import { endMachine } from '../lifecycle.ts';
+import { bootStateOfHost, checkRoot, lockPath, type Operation, runOperation } from '../operation.ts';
+import { openPartition, systemDisk } from '../partition-access.ts';
+import type { ReportProgress } from '../progress.ts';
+import { findSlots } from '../upgrade-facts.ts';
+import type { UpgradeAction } from '../upgrade-plan.ts';
+
+export interface BootGoodOptions {
+  /** Milliseconds that the checks have. Default: five minutes. */
+  readonly deadline?: number;
+  /** Whether a boot that is not good ends in a restart. Default: yes. */
+  readonly reboot?: boolean;
+  readonly onProgress: ReportProgress;
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
+  readonly now?: () => Date;
+}
+
+export interface BootGoodResult {
+  /**
+   * - `not-assessed`: nothing was to be proven: another kind of boot, or the slot has proven itself before.
+   * - `good`: it has now.
+   * - `failed`: it has not; the reasons are kept and the node restarts.
+   */
+  readonly verdict: 'not-assessed' | 'good' | 'failed';
+  readonly slot: 'active' | 'passive' | undefined;
+  readonly reasons: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+const defaultDeadline = 5 * 60_000;
+/** Lines of the log that a record keeps. */
+const logLines = 80;
+
+const systemClock: Clock = {
+  now: () => performance.now(),
+  sleep: (milliseconds) => Bun.sleep(milliseconds),
+};
+
+/** Waits for the lock: an upgrade that is under way sets the counter for the image that it brings. */
+async function waitForLock(host: Host, now: Date, deadline: number, clock: Clock): Promise<() => void> {
+  const end = clock.now() + deadline;
+  for (;;) {
+    const attempt = tryLock(host.files, lockPath, {
+      pid: process.pid,
+      work: 'boot-good',
+      since: now.toISOString(),
+    });
+    if (attempt.held) return attempt.release;
+    if (clock.now() >= end) {
+      throw new KairosError('BUSY', 'The slots are being changed; this boot is not marked', {
+        exit: 'wrongState',
+        hint: 'The new system is assessed after the next start',
+      });
+    }
+    await clock.sleep(1000);
+  }
+}
+
+/** The end of the log of this boot, or of the one before it. */
+async function logOf(host: Host, boot: 'this' | 'previous'): Promise<string[]> {
+  const commands: (readonly [string, ...string[]])[] = [
+    ['journalctl', '--no-pager', `--lines=${logLines}`, `--boot=${boot === 'this' ? 0 : -1}`],
+    ...(boot === 'this' ? [['dmesg'] as const] : []),
+  ];
+  for (const command of commands) {
+    if (host.which(command[0]) === undefined) continue;
+    try {
+      const { stdout } = await host.run(command);
+      const lines = stdout.trimEnd().split('\n').filter(Boolean);
+      if (lines.length > 0) return lines.slice(-logLines);
+    } catch (error) {
+      return [`${command[0]} failed: ${reasonOf(error)}`];
+    }
+  }
+  return [];
+}
+
+function imageOf(found: SlotsFound, slot: 'active' | 'passive') {
+  const view = slot === 'active' ? found.target.slot : found.passive.slot;
+  return view ? { name: view.manifest.name, version: view.manifest.version, digest: view.digest } : null;
+}
+
+/** Whether the slot after which the boot is named is still the one that runs: an upgrade may have come between. */
+function stillRuns(found: SlotsFound, slot: 'active' | 'passive'): boolean {
+  const own = slot === 'active' ? found.target.slot : found.passive.slot;
+  return found.runningRootHash === undefined || hasRunningImage(found, own);
+}
+
+const setAssessment = (blocks: BootBlocks, changes: Readonly<Record<string, string>>): UpgradeAction => ({
+  ...{ kind: 'set-environment', path: blocks.paths.assessment, changes, own: true },
+});
+
+interface Assessed {
+  readonly slot: 'active' | 'passive';
+  /** Set in place of the active slot, which did not start or did not prove itself. */
+  readonly standsIn: boolean;
+  readonly counter: string | undefined;
+}
+
+function assessed(blocks: BootBlocks, state: string, cmdline: string): Assessed | undefined {
+  if (state !== 'active' && state !== 'passive') return undefined;
+  const standsIn = state === 'passive' && cmdlineWords(cmdline).includes('upgrade_failure');
+  const name = state === 'active' ? assessment.tries : assessment.fallbackTries;
+  const counter = state === 'active' || standsIn ? blocks.assessment[name] : undefined;
+  return { slot: state, standsIn, counter };
+}
+
+/** Keeps why the active slot is not what runs, once. */
+async function recordFallback(host: Host, found: SlotsFound, blocks: BootBlocks, now: Date): Promise<void> {
+  const image = imageOf(found, 'active');
+  const triesLeft = Number(blocks.assessment[assessment.tries] ?? Number.NaN);
+  const known = readBootFailures(host.files).findLast(({ slot }) => slot === 'active');
+  if (known && known.image?.digest === image?.digest) return;
+  keepBootFailure(host.files, {
+    ...{ schemaVersion: 1, time: now.toISOString(), slot: 'active', image },
+    triesLeft: Number.isNaN(triesLeft) ? null : triesLeft,
+    reasons: [
+      triesLeft === 0
+        ? 'it had all its starts and none of them came as far as the health checks'
+        : 'the boot loader could not load it',
+    ],
+    log: await logOf(host, 'previous'),
+  });
+}
+
+async function apply(
+  host: Host,
+  actions: readonly UpgradeAction[],
+  { cleanup, signal }: Operation,
+  options: { readonly warn: (message: string) => void; readonly now: () => Date; report: ReportProgress },
+): Promise<void> {
+  await carryOutAll(
+    actions.map((action) => ({ ...action, phase: 'recover' })),
+    {
+      ...{ host, image: undefined, cleanup, signal, strict: true, ...options },
+      runStage: async () => undefined,
+    },
+  );
+}
+
+/**
+ * Called when the init has reached its target: a slot that is on trial proves itself by the health checks, or the node
+ * restarts, and the boot loader tries again or goes on to the next slot. What an interrupted upgrade left is brought to
+ * an end as well.
+ * @throws KairosError `NOT_ROOT`, `BUSY`, and where the boot loader's environment cannot be written
+ */
+export async function markBootGood(host: Host, options: BootGoodOptions): Promise<BootGoodResult> {
+  checkRoot(host);
+  const clock = options.clock ?? systemClock;
+  const now = options.now ?? (() => new Date());
+  const deadline = options.deadline ?? defaultDeadline;
+  const { onProgress: report } = options;
+  const bootState = bootStateOfHost(host);
+  const warnings: string[] = [];
+  const warn = (message: string) => {
+    warnings.push(message);
+    report({ step: 'warning', message });
+  };
+  const none: BootGoodResult = { verdict: 'not-assessed', slot: undefined, reasons: [], warnings };
+  if (bootState !== 'active' && bootState !== 'passive') return none;
+
+  const result = await runOperation({ signal: options.signal, warn }, async (operation) => {
+    const { cleanup } = operation;
+    cleanup.push('the lock', await waitForLock(host, now(), deadline, clock));
+    const disk = await systemDisk(host);
+    const state = openPartition(host, disk, 'state', cleanup);
+    if (!state) return none;
+    const blocks = openBootBlocks(host, disk, state, cleanup, warn);
+    const found = findSlots(host, state.mountPoint, 'active', bootState);
+    const trial = assessed(blocks, bootState, host.files.readTextIfAny('/proc/cmdline') ?? '');
+    if (!trial) return none;
+    if (trial.standsIn) await recordFallback(host, found, blocks, now());
+
+    const leftovers = planLeftovers(found, true).actions;
+    const changes: Record<string, string> = {};
+    let verdict: BootGoodResult['verdict'] = 'not-assessed';
+    let reasons: readonly string[] = [];
+    if (trial.counter !== undefined && stillRuns(found, trial.slot)) {
+      report({ step: 'health', message: `checking the health of ${trial.slot}` });
+      const health = await checkHealth(host, deadline, clock);
+      for (const warning of health.warnings) warn(warning);
+      reasons = health.failures;
+      verdict = reasons.length === 0 ? 'good' : 'failed';
+      if (verdict === 'good') {
+        changes[assessment.fallbackTries] = '';
+        if (trial.slot === 'active') changes[assessment.tries] = '';
+      }
+    }
+    if (trial.standsIn && found.target.slot) {
+      changes[assessment.failed] = found.target.slot.digest;
+      // The boot loader went on by itself: what it cannot load it need not try again.
+      if (blocks.assessment[assessment.tries] !== undefined) changes[assessment.tries] = '0';
+    }
+    if (verdict === 'failed') {
+      const path = keepBootFailure(host.files, {
+        ...{ schemaVersion: 1, time: now().toISOString(), slot: trial.slot },
+        image: imageOf(found, trial.slot),
+        triesLeft: Number(trial.counter),
+        reasons: [...reasons],
+        log: await logOf(host, 'this'),
+      });
+      for (const reason of reasons) report({ step: 'health', message: reason });
+      report({ step: 'health', message: `this boot is not good; ${path} says why` });
+    }
+    const differs = Object.entries(changes).some(
+      ([name, value]) => (blocks.assessment[name] ?? '') !== value,
+    );
+    const actions: UpgradeAction[] = [
+      ...leftovers,
+      ...(differs
+        ? [setAssessment(blocks, changes), { kind: 'checkpoint' as const, mountPoint: state.mountPoint }]
+        : []),
+    ];
+    if (actions.length > 0) {
+      const writable: UpgradeAction = { kind: 'make-writable', mountPoint: state.mountPoint };
+      await apply(host, [writable, ...actions], operation, { warn, now, report });
+    }
+    return { verdict, slot: trial.slot, reasons, warnings };
+  });
+  if (result.verdict === 'failed' && (options.reboot ?? true)) await endMachine(host, 'reboot', warn);
+  return result;
+}

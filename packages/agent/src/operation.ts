@@ -1,0 +1,88 @@
+import { type BootState, bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
+import { KairosError, reasonOf } from '@kairos/facts/errors';
+import type { Host } from '@kairos/host/host';
+import { tryLock } from '@kairos/host/lock';
+import { Cleanup } from './cleanup.ts';
+
+/** Held by whatever changes slots or what starts next. */
+export const lockPath = '/run/kairos-agent.lock';
+
+/** @throws KairosError `NOT_ROOT` */
+export function checkRoot(host: Host): void {
+  if (host.uid === 0) return;
+  throw new KairosError('NOT_ROOT', 'this command requires root privileges', {
+    exit: 'notPermitted',
+    hint: 'Run it with sudo',
+  });
+}
+
+export function bootStateOfHost(host: Host): BootState {
+  return bootStateOf(host.files.readTextIfAny('/proc/cmdline') ?? '');
+}
+
+/** @throws KairosError `NOT_INSTALLED` where the system was not started from a disk of its own */
+export function checkInstalled(host: Host, what: string): BootState {
+  const state = bootStateOfHost(host);
+  if (state !== 'livecd' && state !== 'unknown') return state;
+  throw new KairosError(
+    'NOT_INSTALLED',
+    `${what} needs an installed system, and the machine was started as ${bootStateNames[state]}`,
+    { exit: 'wrongState', hint: 'Start the installed system and run it there' },
+  );
+}
+
+/** `2 minutes`, for an age. */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} minutes` : `${Math.round(minutes / 60)} hours`;
+}
+
+/**
+ * Takes the lock of the agent.
+ * @throws KairosError `BUSY`, with the pid and the age of the one that holds it
+ */
+export function takeLock(host: Host, work: string, now: Date): () => void {
+  const attempt = tryLock(host.files, lockPath, { pid: process.pid, work, since: now.toISOString() });
+  if (attempt.held) return attempt.release;
+  const { holder } = attempt;
+  const who = holder
+    ? `${holder.work}, process ${holder.pid}, running for ${formatAge(now.getTime() - Date.parse(holder.since))}`
+    : 'another process';
+  throw new KairosError('BUSY', `The slots are being changed already (${who})`, {
+    exit: 'wrongState',
+    hint: 'Wait until it ends; what a killed one left does not lock anyone out',
+    details: { holder },
+  });
+}
+
+export interface Operation {
+  readonly cleanup: Cleanup;
+  /** Fires at SIGINT, SIGTERM and the caller's own signal. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs work that may be stopped, and undoes what it left on `cleanup`, newest first, however it ends.
+ */
+export async function runOperation<Result>(
+  options: { readonly signal?: AbortSignal | undefined; readonly warn: (message: string) => void },
+  work: (operation: Operation) => Promise<Result>,
+): Promise<Result> {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  if (options.signal?.aborted) stop();
+  options.signal?.addEventListener('abort', stop, { once: true });
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  const cleanup = new Cleanup();
+  try {
+    return await work({ cleanup, signal: controller.signal });
+  } finally {
+    for (const problem of await cleanup.run()) options.warn(`Could not clean up: ${reasonOf(problem)}`);
+    options.signal?.removeEventListener('abort', stop);
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}

@@ -1,0 +1,238 @@
+import type { BootloaderPayload } from '@kairos/artifacts/bootloader-payload';
+import type { Architecture } from '@kairos/facts/architecture';
+import type { BootState } from '@kairos/facts/boot-state';
+import { cmdlineValue } from '@kairos/facts/cmdline';
+import { reasonOf } from '@kairos/facts/errors';
+import { labels, partitionNames } from '@kairos/facts/labels';
+import { paths } from '@kairos/facts/paths';
+import { MiB } from '@kairos/facts/size';
+import { slotFiles } from '@kairos/facts/slot';
+import type { Disk } from '@kairos/host/disks';
+import type { Host, HostFiles } from '@kairos/host/host';
+import { digestOnDisk, readStream } from '@kairos/host/streams';
+import type { BootForm } from '@kairos/oci/boot-form';
+import { readEnvironment } from './boot-choice.ts';
+import {
+  type BootloaderUpdate,
+  type InstalledBios,
+  type InstalledEfi,
+  planBootloaderUpdate,
+} from './bootloader-update.ts';
+import type { Cleanup } from './cleanup.ts';
+import { discardPrefix, type SlotPlace, type SlotsFound } from './leftovers.ts';
+import { type OpenPartition, openPartition } from './partition-access.ts';
+import { damageOf, manifestDigest, readSlot, treeSize } from './slot-view.ts';
+import { readJournal } from './upgrade-journal.ts';
+import type { UpgradeFacts } from './upgrade-plan.ts';
+
+/** The root hash of the image that the system runs from. */
+export function runningRootHash(cmdline: string): string | undefined {
+  return cmdlineValue(cmdline, 'kairos.verity')?.split(':', 1)[0];
+}
+
+/** `KAIROS_FLAVOR` of the running system, or `''`. */
+function runningFlavor(files: HostFiles): string {
+  const text = files.readTextIfAny(paths.kairosRelease) ?? '';
+  return /^KAIROS_FLAVOR=["']?([^"'\n]*)/m.exec(text)?.[1] ?? '';
+}
+
+const placeOf = (files: HostFiles, directory: string): SlotPlace => ({
+  there: files.status(directory) !== undefined,
+  slot: readSlot(files, directory),
+});
+
+/** The slots of a partition as they are now. */
+export function findSlots(
+  host: Host,
+  mountPoint: string,
+  slot: 'active' | 'recovery',
+  bootState: BootState,
+): SlotsFound {
+  const { files } = host;
+  const cos = `${mountPoint}/cOS`;
+  return {
+    mountPoint,
+    bootState,
+    runningRootHash: runningRootHash(files.readTextIfAny('/proc/cmdline') ?? ''),
+    target: placeOf(files, `${cos}/${slot}`),
+    passive: slot === 'recovery' ? { there: false, slot: undefined } : placeOf(files, `${cos}/passive`),
+    transition: placeOf(files, `${cos}/transition`),
+    discarded: files
+      .list(cos)
+      .filter((name) => name.startsWith(discardPrefix))
+      .map((name) => ({
+        name,
+        slot: readSlot(files, `${cos}/${name}`),
+        size: treeSize(files, `${cos}/${name}`),
+      })),
+    journal: readJournal(files, cos),
+  };
+}
+
+/** The bytes of `image.json`, whose digest names the image. */
+async function imageManifestDigest(image: BootForm): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of image.open(slotFiles.manifest)) chunks.push(Uint8Array.from(chunk));
+  return manifestDigest(Buffer.concat(chunks));
+}
+
+/** Files of the image that a directory has already. `image.json` counts only where all others are there. */
+async function presentFiles(
+  files: HostFiles,
+  directory: string,
+  image: BootForm,
+  digest: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const present: string[] = [];
+  const names = [...image.files.keys()].filter((name) => name !== slotFiles.manifest);
+  for (const name of names) {
+    const path = `${directory}/${name}`;
+    const status = files.status(path);
+    if (status?.kind !== 'file' || status.size !== image.files.get(name)) continue;
+    const found = await digestOnDisk(files, path, { signal });
+    if (found.digest === image.manifest.files[name]?.digest) present.push(name);
+  }
+  if (present.length === names.length && readSlot(files, directory)?.digest === digest) {
+    present.push(slotFiles.manifest);
+  }
+  return present;
+}
+
+async function firstBytes(files: HostFiles, device: string, size: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let have = 0;
+  for await (const chunk of readStream(files, device)) {
+    chunks.push(Uint8Array.from(chunk));
+    have += chunk.length;
+    if (have >= size) break;
+  }
+  return Buffer.concat(chunks).subarray(0, size);
+}
+
+async function installedBios(host: Host, disk: Disk): Promise<InstalledBios | undefined> {
+  const partition = disk.partitions.find(({ partitionName }) => partitionName === partitionNames.bios);
+  if (!partition) return undefined;
+  const start = Number(
+    host.files.readTextIfAny(`/sys/class/block/${partition.name}/start`)?.trim() ?? Number.NaN,
+  );
+  if (!Number.isSafeInteger(start)) return undefined;
+  return {
+    disk: disk.path,
+    partition: partition.path,
+    startSector: start,
+    mbr: await firstBytes(host.files, disk.path, 512),
+    content: await firstBytes(host.files, partition.path, Math.min(partition.size, MiB)),
+  };
+}
+
+function installedEfi(host: Host, partition: OpenPartition): InstalledEfi {
+  return {
+    mountPoint: partition.mountPoint,
+    free: host.freeSpace(host.files.real(partition.mountPoint)),
+    read(path) {
+      const place = `${partition.mountPoint}/${path}`;
+      return host.files.exists(place) ? host.files.readBytes(place) : undefined;
+    },
+  };
+}
+
+export interface GatherOptions {
+  readonly host: Host;
+  readonly disk: Disk;
+  readonly slot: 'active' | 'recovery';
+  readonly bootState: BootState;
+  readonly architecture: Architecture;
+  readonly image: BootForm;
+  readonly payload: BootloaderPayload;
+  /** The partition of the slots. */
+  readonly place: OpenPartition;
+  readonly cleanup: Cleanup;
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+}
+
+async function bootloaderFacts(
+  options: GatherOptions,
+): Promise<BootloaderUpdate & { readonly mounts: readonly string[] }> {
+  const { host, disk, place, payload, cleanup } = options;
+  const notes: string[] = [];
+  let efi: OpenPartition | undefined;
+  try {
+    efi = payload.efi && openPartition(host, disk, 'efi', cleanup);
+  } catch (error) {
+    notes.push(`The boot loader for UEFI stays as it is: ${reasonOf(error)}`);
+  }
+  const menu = `${place.mountPoint}/grub2/grub.cfg`;
+  const update = planBootloaderUpdate(payload, {
+    state: place.mountPoint,
+    menu: host.files.exists(menu) ? host.files.readBytes(menu) : undefined,
+    bios: payload.bios && (await installedBios(host, disk)),
+    efi: efi && installedEfi(host, efi),
+  });
+  const writesEfi = update.steps.some(({ kind }) => kind === 'replace-on-fat');
+  return {
+    steps: update.steps,
+    notes: [...notes, ...update.notes],
+    mounts: efi && writesEfi && !efi.writable ? [efi.mountPoint] : [],
+  };
+}
+
+/** Looks at all that an upgrade is planned from; writes nothing. */
+export async function gatherUpgradeFacts(options: GatherOptions): Promise<UpgradeFacts> {
+  const { host, disk, slot, bootState, image, place, cleanup, signal, warn } = options;
+  const { files } = host;
+  const cos = `${place.mountPoint}/cOS`;
+  const found = findSlots(host, place.mountPoint, slot, bootState);
+  const { target } = found;
+  const digest = await imageManifestDigest(image);
+  // The kernel checks what runs, block by block. What does not run, or is what is wanted, is read now.
+  const runs =
+    target.slot !== undefined &&
+    bootState === slot &&
+    target.slot.manifest.verity.rootHash === found.runningRootHash &&
+    target.slot.digest !== digest;
+  const damage = !target.there
+    ? undefined
+    : runs
+      ? target.slot.whole
+        ? undefined
+        : 'files are missing or have another size'
+      : await damageOf(files, `${cos}/${slot}`, { signal });
+  const oem = slot === 'active' ? openPartition(host, disk, 'oem', cleanup) : undefined;
+  const userPath = oem ? `${oem.mountPoint}/grubenv` : `${place.mountPoint}/grub_oem_env`;
+  let persistent: OpenPartition | undefined;
+  try {
+    persistent = openPartition(host, disk, 'persistent', cleanup);
+  } catch (error) {
+    warn(`The upgrade is not recorded: ${reasonOf(error)}`);
+  }
+  const bootloader =
+    slot === 'active' ? await bootloaderFacts(options) : { steps: [], notes: [], mounts: [] };
+  const readOnly = [oem, persistent].filter((one) => one !== undefined && !one.writable);
+  return {
+    ...found,
+    architecture: options.architecture,
+    flavor: runningFlavor(files),
+    image: {
+      source: image.source,
+      manifestDigest: digest,
+      manifest: image.manifest,
+      files: image.files,
+    },
+    label: slot === 'recovery' ? labels.recovery : labels.state,
+    free: host.freeSpace(files.real(place.mountPoint)),
+    targetDamage: damage,
+    transition: {
+      ...found.transition,
+      size: treeSize(files, `${cos}/transition`),
+      present: await presentFiles(files, `${cos}/transition`, image, digest, signal),
+    },
+    assessment: slot === 'active' ? readEnvironment(files, `${place.mountPoint}/boot_assessment`, warn) : {},
+    userEnvironment:
+      slot === 'active' ? { path: userPath, variables: readEnvironment(files, userPath, warn) } : undefined,
+    bootloader,
+    otherMounts: [...readOnly.flatMap((one) => one?.mountPoint ?? []), ...bootloader.mounts],
+    recordPath: persistent && `${persistent.mountPoint}/.kairos-state`,
+  };
+}
