@@ -9,7 +9,10 @@ import { openSource } from '@kairos/oci/source';
  * Opens an OS image: a plain folder is an OCI layout; else `oci:` (layout or registry), `oci-archive:`, `dir:`, ….
  * @throws KairosError `NO_BOOT_FORM`, and those of the source
  */
-export async function openImage(uri: string, architecture: Architecture = hostArchitecture()): Promise<BootForm> {
+export async function openImage(
+  uri: string,
+  architecture: Architecture = hostArchitecture(),
+): Promise<BootForm> {
   const path = /^[a-z][\w+-]*:/.test(uri) ? uri : `oci:${resolve(uri)}`;
   const source = await openSource(path, { host: machineHost() });
   const form = await source.bootForm({ architecture });

@@ -14,6 +14,7 @@ import {
   readSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path/posix';
@@ -191,6 +192,12 @@ export class RootTree {
     const place = this.prepare(path);
     writeFileSync(place, content, { flag: 'wx' });
     this.finish(place, options);
+  }
+
+  /** Changes the content of a file that is there; owner and mode stay. */
+  replaceContent(path: string, content: string): void {
+    writeFileSync(this.real(path), content, { flag: 'r+' });
+    truncateSync(this.real(path), Buffer.byteLength(content));
   }
 
   /** Copies a file of the machine into the tree. */

@@ -16,7 +16,7 @@ import { acquireRoot, bootstrapDebian, debianRelease, unpackArchive } from './ac
 import { type Base, parseBase, showBase } from './base.ts';
 import { bootConfig, imageCmdline } from './boot-config.ts';
 import { makeBootloaderPayload } from './bootloader.ts';
-import { cleanRoot } from './clean.ts';
+import { cleanRoot, settleAccounts } from './clean.ts';
 import { makeContainerLayers } from './container-layers.ts';
 import type { LocatedDefinition } from './definition.ts';
 import { buildDracutInitrd } from './dracut.ts';
@@ -410,6 +410,7 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
   }
   const kernel = selectKernel(tree, showBase(plan.base));
   const epoch = epochOf(request, tree, kernel);
+  settleAccounts(tree, epoch);
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
   const initrd = join(work, slotFiles.initrd);

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { cleanRoot } from './clean.ts';
+import { cleanRoot, settleAccounts } from './clean.ts';
 import { fixtureRoot } from './fixture-root.ts';
 
 test('identities, caches and logs go; what services expect stays', () => {
@@ -36,6 +36,21 @@ test('identities, caches and logs go; what services expect stays', () => {
     expect(tree.list('/run')).toEqual([]);
     expect(tree.linkTarget('/var/lib/dbus/machine-id')).toBe('/etc/machine-id');
     expect(tree.linkTarget('/etc/resolv.conf')).toBe('../run/systemd/resolve/stub-resolv.conf');
+  } finally {
+    remove();
+  }
+});
+
+test('accounts made on two days are the same', () => {
+  const { tree, remove } = fixtureRoot({
+    'etc/shadow':
+      'root:*:20415:0:99999:7:::\nmessagebus:!:20416::::::\nexpired:x:0:0:::::\nnever:x::0:::::\n',
+  });
+  try {
+    settleAccounts(tree, 100 * 86_400 + 5);
+    expect(tree.readText('/etc/shadow')).toBe(
+      'root:*:100:0:99999:7:::\nmessagebus:!:100::::::\nexpired:x:0:0:::::\nnever:x::0:::::\n',
+    );
   } finally {
     remove();
   }

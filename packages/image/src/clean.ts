@@ -89,3 +89,17 @@ export function cleanRoot(tree: RootTree): void {
     tree.symlink('../run/systemd/resolve/stub-resolv.conf', '/etc/resolv.conf');
   }
 }
+
+/**
+ * Gives the accounts of packages one date of last change. It is in days (shadow(5)), so roots that were bootstrapped
+ * on two days from the same packages would differ.
+ */
+export function settleAccounts(tree: RootTree, epoch: number): void {
+  const day = String(Math.floor(epoch / 86_400));
+  for (const path of ['/etc/shadow', '/etc/shadow-']) {
+    const text = tree.readText(path);
+    if (text === undefined) continue;
+    const settled = text.replace(/^([^:\n]+:[^:\n]*):[1-9]\d*:/gm, `$1:${day}:`);
+    if (settled !== text) tree.replaceContent(path, settled);
+  }
+}

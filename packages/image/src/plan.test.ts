@@ -73,6 +73,16 @@ test('naming the component of an init system chooses it', () => {
   expect(plan({ components: ['sysvinit'] }).init).toBe('sysvinit');
 });
 
+test.each([{ initrd: 'dracut' }, { components: ['initrd-dracut'] }] as Definition[])(
+  '%j: another initrd',
+  (wish) => {
+    const made = plan(wish);
+    expect(step(made, 'initrd')).toEqual([{ kind: 'initrd', type: 'dracut' }]);
+    expect(names(made)).not.toContain('initrd-thin');
+    expect(made.packages).toContain('dracut');
+  },
+);
+
 test('nohang is off unless it is asked for', () => {
   const made = plan({ components: ['nohang'] });
   expect(made.packages).toContain('nohang');

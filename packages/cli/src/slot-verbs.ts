@@ -1,0 +1,80 @@
+import { bootEntry } from '@kairos/agent/commands/boot-entry';
+import { markBootGood } from '@kairos/agent/commands/boot-good';
+import { rollback } from '@kairos/agent/commands/rollback';
+import { upgrade } from '@kairos/agent/commands/upgrade';
+import { renderUpgradePlan } from '@kairos/agent/upgrade-render';
+import { exitCodes } from '@kairos/facts/errors';
+import { machineHost } from '@kairos/host/machine';
+import type { UpgradeFlags } from './commands/agent-slots.ts';
+import { ProgressLine } from './progress.ts';
+
+export async function upgradeVerb(flags: UpgradeFlags, image: string | undefined): Promise<string> {
+  const { json, source, ...options } = flags;
+  const line = new ProgressLine(process.stderr, json);
+  const from = source ?? image;
+  try {
+    const result = await upgrade(machineHost(), {
+      ...options,
+      ...(from === undefined ? {} : { source: from }),
+      onProgress: line.report,
+    });
+    line.end();
+    if (json) return `${JSON.stringify(result)}\n`;
+    if (flags.dryRun) return renderUpgradePlan(result.plan);
+    return result.upgraded ? 'Upgrade completed\n' : 'Up to date\n';
+  } finally {
+    line.end();
+  }
+}
+
+export async function rollbackVerb(flags: {
+  readonly dryRun: boolean;
+  readonly force: boolean;
+  readonly reboot: boolean;
+  readonly json: boolean;
+}): Promise<string> {
+  const { json, ...options } = flags;
+  const line = new ProgressLine(process.stderr, json);
+  try {
+    const result = await rollback(machineHost(), { ...options, onProgress: line.report });
+    line.end();
+    if (json) return `${JSON.stringify(result)}\n`;
+    const name = (slot: { name: string; version: string } | undefined) =>
+      slot ? `${slot.name} ${slot.version}` : 'an unreadable system';
+    return `${result.rolledBack ? 'Rolled back' : 'Would roll back'} from ${name(result.from)} to ${name(result.to)}\n`;
+  } finally {
+    line.end();
+  }
+}
+
+export async function bootEntryVerb(flags: {
+  readonly select?: string;
+  readonly permanent: boolean;
+  readonly json: boolean;
+}): Promise<string> {
+  const { json, ...options } = flags;
+  const result = await bootEntry(machineHost(), {
+    ...options,
+    warn: (message) => process.stderr.write(`warning: ${message}\n`),
+  });
+  if (json) return `${JSON.stringify(result)}\n`;
+  const rows = result.entries.map(
+    ({ id, title }) => `${id === result.next.entries[0] ? '*' : ' '} ${id.padEnd(14)} ${title}\n`,
+  );
+  return rows.join('');
+}
+
+/** `boot-good`: gives the exit code, which is that of a failed check where the system did not prove itself. */
+export async function bootGoodVerb(json: boolean): Promise<number> {
+  const line = new ProgressLine(process.stderr, json);
+  try {
+    const result = await markBootGood(machineHost(), { onProgress: line.report });
+    line.end();
+    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else
+      process.stdout.write([result.verdict, ...result.reasons.map((reason) => `  ${reason}`), ''].join('\n'));
+    return result.verdict === 'failed' ? exitCodes.checkFailed : 0;
+  } finally {
+    line.end();
+  }
+}
