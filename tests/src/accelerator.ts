@@ -14,7 +14,7 @@ export interface Accelerator {
  */
 const emulation: Accelerator = {
   name: 'tcg',
-  arguments: ['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'Nehalem'],
+  arguments: ['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'Nehalem,+rdrand'],
 };
 const hardware: Accelerator = { name: 'kvm', arguments: ['-accel', 'kvm', '-cpu', 'host'] };
 

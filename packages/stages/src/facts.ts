@@ -24,7 +24,15 @@ const serviceManagers = {
 } as const;
 
 function serviceManagerOf(host: Host): StageFacts['serviceManager'] {
+  // systemctl may be there on a system that sysvinit runs; /sbin/init tells who is the first process.
+  const otherInit =
+    host.files.status('/sbin/init') !== undefined &&
+    !(
+      host.files.status('/sbin/init')?.kind === 'symlink' &&
+      /systemd$/.test(host.files.readLink('/sbin/init'))
+    );
   for (const name of ['systemd', 'openrc'] as const) {
+    if (name === 'systemd' && otherInit) continue;
     if (serviceManagers[name].some((path) => host.files.exists(path))) return name;
   }
   return undefined;

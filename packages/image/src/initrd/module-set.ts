@@ -52,6 +52,8 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
     purpose: 'disks of virtual machines',
     modules: [
       ...['virtio_blk', 'virtio_scsi', 'virtio_pci', 'virtio_mmio', 'vmw_pvscsi', 'hv_vmbus', 'hv_storvsc'],
+      // A virtual machine without RDRAND otherwise waits seconds for its first random number, which immucore needs.
+      'virtio_rng',
       ...['pci_hyperv', 'xen_blkfront'],
     ],
     load: 'boot',
