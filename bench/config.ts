@@ -61,10 +61,13 @@ try {
     times.push(once(validate));
     starts.push(once(start));
   }
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+  const median = (values: number[]) =>
+    values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
   console.log(`${files} files, ${(bytes / 1e6).toFixed(2)} MB`);
   console.log(`process start     median ${median(starts).toFixed(0)} ms`);
-  console.log(`validate          median ${median(times).toFixed(0)} ms, best ${Math.min(...times).toFixed(0)} ms (at most ${wanted} wanted)`);
+  console.log(
+    `validate          median ${median(times).toFixed(0)} ms, best ${Math.min(...times).toFixed(0)} ms (at most ${wanted} wanted)`,
+  );
   process.exitCode = median(times) <= wanted ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
