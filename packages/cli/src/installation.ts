@@ -10,7 +10,12 @@ export async function runInstallation(
 ): Promise<string> {
   const line = new ProgressLine(process.stderr, json);
   try {
-    const result = await install(machineHost(), { ...options, onProgress: line.report });
+    const result = await install(machineHost(), {
+      ...options,
+      onProgress: line.report,
+      // Standard output belongs to the machine that reads JSON.
+      show: (text) => (json ? process.stderr : process.stdout).write(text),
+    });
     if (json) return `${JSON.stringify(result)}\n`;
     return result.installed ? 'Installation finished\n' : renderPlan(result.plan);
   } finally {

@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Milliseconds until the program is killed and the run fails. Default: none. */
   readonly timeout?: number;
+  /** Bytes of output, of both streams together, after which the program is killed and the run fails. Default: none. */
+  readonly maximumOutput?: number;
   /** Exit codes that count as success. Default: 0 only. */
   readonly okCodes?: readonly number[];
   readonly signal?: AbortSignal;
@@ -101,7 +103,7 @@ export interface Host {
   readonly files: HostFiles;
   /**
    * Runs a program with an argument array, never through a shell string.
-   * @throws KairosError `TOOL_MISSING`, `TOOL_FAILED` (with the end of its stderr), `TOOL_TIMEOUT`
+   * @throws KairosError `TOOL_MISSING`, `TOOL_FAILED` (with the end of its stderr), `TOOL_TIMEOUT`, `TOOL_OUTPUT`
    */
   run(argv: readonly [string, ...string[]], options?: RunOptions): Promise<RunResult>;
   /** The path of a program, or `undefined`. */

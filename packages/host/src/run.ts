@@ -15,6 +15,10 @@ export function fullPath(path: string | undefined): string {
 
 /** Lines of stderr that end up in an error. */
 const errorLines = 12;
+/** And as much of them as is kept: a program may print anything, without a line's end. */
+const errorCharacters = 8192;
+/** Milliseconds that the pipes of a killed program have to close: a child that left its group may hold them open. */
+const closeTimeout = 500;
 
 /** How a command is shown to people: quoted only where a shell would need it. */
 export function showCommand(argv: readonly string[]): string {
@@ -25,7 +29,7 @@ export function showCommand(argv: readonly string[]): string {
 
 function lastLines(text: string): string {
   const lines = text.trimEnd().split('\n');
-  return lines.slice(-errorLines).join('\n');
+  return lines.slice(-errorLines).join('\n').slice(-errorCharacters);
 }
 
 class LineReader {
@@ -43,7 +47,7 @@ class LineReader {
 
 /**
  * Runs a program to its end. Kills its whole process group on timeout or abort.
- * @throws KairosError `TOOL_MISSING`, `TOOL_FAILED`, `TOOL_TIMEOUT`
+ * @throws KairosError `TOOL_MISSING`, `TOOL_FAILED`, `TOOL_TIMEOUT`, `TOOL_OUTPUT`
  */
 export function runProgram(
   argv: readonly [string, ...string[]],
@@ -60,28 +64,42 @@ export function runProgram(
     });
     let stdout = '';
     let stderr = '';
-    let ended: 'timeout' | 'aborted' | undefined;
+    let ended: 'timeout' | 'aborted' | 'output' | undefined;
+    let printed = 0;
     const lines = options.onLine;
     const out = lines && new LineReader((line) => lines(line, 'stdout'));
     const err = lines && new LineReader((line) => lines(line, 'stderr'));
-    const kill = (why: 'timeout' | 'aborted') => {
+    const kill = (why: 'timeout' | 'aborted' | 'output') => {
       ended ??= why;
       try {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       } catch {
         child.kill('SIGKILL');
       }
+      setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, closeTimeout).unref();
     };
     const onAbort = () => kill('aborted');
+    /** Counts what comes, whether or not it is kept; false once there was too much. */
+    const allowed = (text: string): boolean => {
+      printed += Buffer.byteLength(text);
+      if (printed <= (options.maximumOutput ?? Number.POSITIVE_INFINITY)) return true;
+      kill('output');
+      return false;
+    };
     const timer =
       options.timeout === undefined ? undefined : setTimeout(() => kill('timeout'), options.timeout);
     if (options.signal?.aborted) onAbort();
     options.signal?.addEventListener('abort', onAbort, { once: true });
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (!allowed(text)) return;
       if (stdout.length < maximumOutput) stdout += text;
       out?.push(text);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (!allowed(text)) return;
       if (stderr.length < maximumOutput) stderr += text;
       err?.push(text);
     });
@@ -116,13 +134,15 @@ export function runProgram(
           ? `did not end within ${options.timeout} ms`
           : ended === 'aborted'
             ? 'was stopped'
-            : code === null
-              ? `was killed by ${signal}`
-              : `exited with ${code}`;
+            : ended === 'output'
+              ? `printed more than ${options.maximumOutput} bytes and was killed`
+              : code === null
+                ? `was killed by ${signal}`
+                : `exited with ${code}`;
       const said = lastLines(stderr) || lastLines(stdout);
       reject(
         new KairosError(
-          ended === 'timeout' ? 'TOOL_TIMEOUT' : 'TOOL_FAILED',
+          ended === 'timeout' ? 'TOOL_TIMEOUT' : ended === 'output' ? 'TOOL_OUTPUT' : 'TOOL_FAILED',
           `${showCommand(argv)} ${how}${said ? `:\n${said}` : ''}`,
           {
             exit: ended === 'aborted' ? 'interrupted' : 'toolFailed',

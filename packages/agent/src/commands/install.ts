@@ -10,7 +10,7 @@ import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { Cleanup } from '../cleanup.ts';
-import { type CollectedConfig, collectConfig } from '../collect-config.ts';
+import { type CollectedConfig, collectConfig, isMapping } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
 import { type ImageSource, openImageSource } from '../image-source.ts';
 import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
@@ -24,6 +24,9 @@ import {
 import { planToJson } from '../install-render.ts';
 import { environmentOf, wishOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
+import { providersOf } from '../node-providers.ts';
+import { runOperation } from '../operation.ts';
+import { pair } from '../pairing.ts';
 import { progressEvents, type ReportProgress } from '../progress.ts';
 import { runHookStage } from '../stage-hooks.ts';
 import { chooseDisk, inspectDisk } from '../target-disk.ts';
@@ -48,6 +51,8 @@ export interface InstallOptions {
   /** Follows `config_url`; without it, a configuration that has one is refused. */
   readonly remote?: RemoteReader;
   readonly onProgress: ReportProgress;
+  /** Prints for the person in front of the machine: the QR code of a pairing. Default: standard output. */
+  readonly show?: (text: string) => void;
   /** Stops the installation; SIGINT and SIGTERM do as well. */
   readonly signal?: AbortSignal;
 }
@@ -64,6 +69,8 @@ export interface InstallResult {
 /** What an installation needs of other packages. */
 export interface InstallParts {
   openSource(host: Host, uri: string): Promise<ImageSource>;
+  /** Gets the configuration from another machine, where the medium's own does not ask for an installation. */
+  pair?(host: Host, collected: CollectedConfig, options: InstallOptions): Promise<CollectedConfig>;
   runStage(
     host: Host,
     stage: string,
@@ -83,19 +90,22 @@ function checkRoot(host: Host): void {
   });
 }
 
-async function readConfig(host: Host, options: InstallOptions) {
-  const collected = await collectConfig(host, {
+async function readConfig(host: Host, options: InstallOptions, parts: InstallParts) {
+  let collected = await collectConfig(host, {
     directories: options.unattended || options.useDefaultDirectories ? configDirectories : [],
     files: options.configFile === undefined ? [] : [options.configFile],
     commandLine: true,
     ...(options.remote === undefined ? {} : { remote: options.remote }),
   });
+  const isAsked = () => isMapping(collected.config.install) && collected.config.install.auto === true;
+  const paired = options.unattended && !isAsked() && parts.pair !== undefined && !options.dryRun;
+  if (paired) collected = (await parts.pair?.(host, collected, options)) ?? collected;
   const { config, warnings } = checkInstallConfig(collected, {
     ...(options.strict === undefined ? {} : { strict: options.strict }),
     allowNoUsers: host.files.exists(allowNoUsersFile),
     remote: options.remote !== undefined,
   });
-  if (options.unattended && !config.install?.auto) {
+  if (options.unattended && !paired && !config.install?.auto) {
     throw new KairosError(
       'INSTALL_NOT_ASKED',
       'The configuration does not ask for an unattended installation',
@@ -156,7 +166,7 @@ export async function installWith(
   parts: InstallParts,
 ): Promise<InstallResult> {
   checkRoot(machine);
-  const { collected, config, warnings } = await readConfig(machine, options);
+  const { collected, config, warnings } = await readConfig(machine, options, parts);
   const install = config.install ?? {};
   const after = afterwards(options, install);
   const host = withEnvironment(machine, environmentOf(config));
@@ -233,11 +243,33 @@ export async function installWith(
   }
 }
 
+/** Pairs through the plug-ins of the medium. */
+function pairWithPlugins(
+  host: Host,
+  collected: CollectedConfig,
+  options: InstallOptions,
+): Promise<CollectedConfig> {
+  const warn = (message: string) => options.onProgress({ step: 'warning', message });
+  return runOperation({ signal: options.signal, warn }, async ({ signal }) =>
+    pair(
+      providersOf(host, collected, {
+        ...{ signal, warn },
+        tell: (message) => options.onProgress({ step: 'pair', message }),
+      }),
+      options.show ?? ((text) => process.stdout.write(text)),
+    ),
+  );
+}
+
 /**
  * Installs the system on a disk: plans first, refuses where something speaks against it, then writes.
  * @throws KairosError of the configuration (`CONFIG_*`, `NO_ADMIN_USER`), the source, the disk (`DISK_*`, `NO_DISK`) and
  *   of the work itself; docs/install.md
  */
 export function install(host: Host, options: InstallOptions): Promise<InstallResult> {
-  return installWith(host, options, { openSource: openImageSource, runStage: runHookStage });
+  return installWith(host, options, {
+    openSource: openImageSource,
+    runStage: runHookStage,
+    pair: pairWithPlugins,
+  });
 }

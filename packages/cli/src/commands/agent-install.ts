@@ -62,6 +62,8 @@ async function carryOut(
 export const installCommand = buildCommand<InstallFlags, [], Context>({
   docs: {
     brief: 'Install without asking, as the cloud-configs of the live medium say (install.auto: true)',
+    fullDescription:
+      'Without install.auto a plug-in (agent-provider-*) pairs this machine with another, which sends the configuration: its QR code is shown, and the installation begins when it has come.',
   },
   parameters: { flags },
   async func(given) {

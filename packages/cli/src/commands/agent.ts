@@ -1,6 +1,7 @@
 import { routeMap } from '../application.ts';
 import { configRoutes, printSchemaCommand, validateCommand } from './agent-config.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
+import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
 import { bootEntryCommand, bootGoodCommand, rollbackCommand, upgradeCommand } from './agent-slots.ts';
 import { runStageCommand } from './agent-stage.ts';
 import { stateRoutes } from './agent-state.ts';
@@ -19,8 +20,11 @@ export const agentRoutes = routeMap({
     validate: validateCommand,
     'print-schema': printSchemaCommand,
     'run-stage': runStageCommand,
+    start: startCommand,
+    notify: notifyCommand,
+    recovery: recoveryCommand,
     completion: completionCommand,
   },
-  aliases: { i: 'install', m: 'manual-install', s: 'state', c: 'config' },
+  aliases: { i: 'install', m: 'manual-install', s: 'start', c: 'config', r: 'recovery' },
   docs: { brief: 'Installs and runs a node' },
 });

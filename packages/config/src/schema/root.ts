@@ -47,7 +47,7 @@ export const root = z.looseObject({
     })
     .nullish(),
   webui: z.strictObject({ disable: flag, listen_address: text }).nullish(),
-  providers: z.strictObject({ paths: texts }).nullish(),
+  providers: z.strictObject({ paths: texts, timeouts: textMap }).nullish(),
   kcrypt: z
     .strictObject({
       ...kcryptKeys,
