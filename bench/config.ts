@@ -48,15 +48,16 @@ try {
   }
   const once = (command: string[]) => {
     const started = performance.now();
-    const { exitCode, stderr } = Bun.spawnSync(command, { stdout: 'ignore', stderr: 'pipe' });
+    const { exitCode, stderr, resourceUsage } = Bun.spawnSync(command, { stdout: 'ignore', stderr: 'pipe' });
     if (exitCode !== 0) throw new Error(`${command.join(' ')} exited with ${exitCode}: ${stderr}`);
-    return performance.now() - started;
+    // Time of the processor is what a busy machine does not change much.
+    return { wall: performance.now() - started, cpu: Number(resourceUsage?.cpuTime.total ?? 0) / 1000 };
   };
   const validate = [executable, 'agent', 'validate', folder];
   const start = [executable, 'agent', '--version'];
   once(validate);
-  const times: number[] = [];
-  const starts: number[] = [];
+  const times: { wall: number; cpu: number }[] = [];
+  const starts: { wall: number; cpu: number }[] = [];
   for (let run = 0; run < runs; run++) {
     times.push(once(validate));
     starts.push(once(start));
@@ -64,11 +65,18 @@ try {
   const median = (values: number[]) =>
     values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
   console.log(`${files} files, ${(bytes / 1e6).toFixed(2)} MB`);
-  console.log(`process start     median ${median(starts).toFixed(0)} ms`);
-  console.log(
-    `validate          median ${median(times).toFixed(0)} ms, best ${Math.min(...times).toFixed(0)} ms (at most ${wanted} wanted)`,
-  );
-  process.exitCode = median(times) <= wanted ? 0 : 1;
+  const row = (name: string, measured: readonly { wall: number; cpu: number }[]) => {
+    const walls = measured.map(({ wall }) => wall);
+    const cpus = measured.map(({ cpu }) => cpu);
+    console.log(
+      `${name.padEnd(14)} median ${median(walls).toFixed(0)} ms, best ${Math.min(...walls).toFixed(0)} ms, of processor time ${median(cpus).toFixed(0)} ms`,
+    );
+    return median(walls);
+  };
+  row('process start', starts);
+  const took = row('validate', times);
+  console.log(`${took <= wanted ? 'within' : 'OVER'} ${wanted} ms`);
+  process.exitCode = took <= wanted ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

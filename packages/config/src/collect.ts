@@ -3,7 +3,7 @@ import { MiB } from '@kairos/facts/size';
 import { type Document, headerOf, parseDocument } from './document.ts';
 import { merge } from './merge.ts';
 import type { Problem } from './problem.ts';
-import { type Tree, treeOfDocument } from './tree.ts';
+import { type Tree, treeOf, treeOfDocument } from './tree.ts';
 
 /** Where cloud-configs are, in the order in which they are merged: later wins. */
 export const configDirectories = [
@@ -150,7 +150,8 @@ export interface MergedConfig {
 /** Merges documents in order, later ones winning. No documents give an empty map. */
 export function mergeDocuments(documents: readonly Document[]): MergedConfig {
   const problems: Problem[] = [];
-  let tree: Tree = { kind: 'map', entries: new Map(), at: start(documents[0]?.file ?? ''), replaced: [] };
+  const beginning = start(documents[0]?.file ?? '');
+  let tree: Tree = treeOf({}, { positionOf: () => beginning });
   for (const document of documents) {
     if (document.value === null) continue;
     try {

@@ -13,6 +13,7 @@ import {
   parseDocument as parseYaml,
   type Scalar,
 } from 'yaml';
+import { type LeanNode, parseLeanYaml } from './lean-yaml.ts';
 
 /** The way to a value inside a document: keys and list indexes from the root. */
 export type Path = readonly (string | number)[];
@@ -54,10 +55,10 @@ function nameOf(key: Scalar): string {
 }
 
 /**
- * Parses one YAML document.
+ * Parses one document with the parser of the whole language.
  * @throws KairosError `YAML_INVALID` at the first syntax error
  */
-export function parseDocument(text: string, file: string): Document {
+export function parseWholeDocument(text: string, file: string): Document {
   const lines = new LineCounter();
   const yaml = parseYaml(text, { lineCounter: lines, merge: true, prettyErrors: false });
   const at = (offset: number): Position => {
@@ -126,4 +127,64 @@ export function parseDocument(text: string, file: string): Document {
       return whole && isScalar(node) && typeof node.source === 'string' ? node.source : undefined;
     },
   };
+}
+
+/** Offsets as lines and columns, counted from 1. The lines are found when the first place is asked for. */
+function linesOf(text: string, file: string): (offset: number) => Position {
+  let starts: number[] | undefined;
+  return (offset) => {
+    if (starts === undefined) {
+      starts = [0];
+      for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+    }
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { file, line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
+  };
+}
+
+function leanDocument(root: LeanNode, text: string, file: string): Document {
+  const at = linesOf(text, file);
+  function walk(path: Path): { node: LeanNode; keyStart: number; whole: boolean } {
+    let node = root;
+    let keyStart = root.start;
+    for (const step of path) {
+      if ('pairs' in node) {
+        const pair = node.pairs.get(String(step));
+        if (pair === undefined) return { node, keyStart, whole: false };
+        ({ node, keyStart } = pair);
+      } else if ('items' in node) {
+        const item = node.items[Number(step)];
+        if (item === undefined) return { node, keyStart, whole: false };
+        node = item;
+        keyStart = item.start;
+      } else return { node, keyStart, whole: false };
+    }
+    return { node, keyStart, whole: true };
+  }
+  return {
+    file,
+    text,
+    header: headerOf(text),
+    value: root.value,
+    positionOf: (path) => at(walk(path).node.start),
+    keyPositionOf: (path) => at(walk(path).keyStart),
+    sourceOf(path) {
+      const { node, whole } = walk(path);
+      return whole && 'source' in node ? node.source : undefined;
+    },
+  };
+}
+
+/**
+ * Parses one YAML document.
+ * @throws KairosError `YAML_INVALID` at the first syntax error
+ */
+export function parseDocument(text: string, file: string): Document {
+  const lean = parseLeanYaml(text);
+  return lean === undefined ? parseWholeDocument(text, file) : leanDocument(lean, text, file);
 }

@@ -1,4 +1,3 @@
-import type { Position } from '@kairos/facts/errors';
 import type { Problem } from './problem.ts';
 import { plainValue, type Tree } from './tree.ts';
 
@@ -19,24 +18,18 @@ import { plainValue, type Tree } from './tree.ts';
  * maps and another, since it is the first item of the earlier list that decides; `null` is not, since it resets.
  */
 export function merge(earlier: Tree, later: Tree, problems: Problem[], path: readonly string[] = []): Tree {
-  const replaced = (): readonly Position[] => [earlier.at, ...earlier.replaced, ...later.replaced];
-  if (isNull(earlier)) return { ...later, replaced: replaced() };
-  if (isNull(later)) return { ...emptied(earlier), at: later.at, replaced: replaced() };
+  if (isNull(earlier)) return earlier.replacedBy(later);
+  if (isNull(later)) return earlier.replacedBy(later, emptied(earlier));
   if (earlier.kind === 'map' && later.kind === 'map') {
     const entries = new Map(earlier.entries);
     for (const [key, item] of later.entries) {
       const before = entries.get(key);
       entries.set(key, before === undefined ? item : merge(before, item, problems, [...path, key]));
     }
-    return { kind: 'map', entries, at: earlier.at, replaced: earlier.replaced };
+    return earlier.withEntries(entries);
   }
   if (earlier.kind === 'list' && later.kind === 'list') {
-    return {
-      kind: 'list',
-      items: mergeItems(earlier.items, later.items),
-      at: earlier.at,
-      replaced: earlier.replaced,
-    };
+    return earlier.withItems(mergeItems(earlier.items, later.items));
   }
   if (earlier.kind !== later.kind) {
     problems.push({
@@ -48,7 +41,7 @@ export function merge(earlier: Tree, later: Tree, problems: Problem[], path: rea
       related: [{ position: earlier.at, message: `the ${earlier.kind} is here` }],
     });
   }
-  return { ...later, replaced: replaced() };
+  return earlier.replacedBy(later);
 }
 
 function isNull(tree: Tree): boolean {
@@ -57,14 +50,14 @@ function isNull(tree: Tree): boolean {
 
 /** What a later `null` makes of an earlier value: the empty value of its kind. */
 function emptied(tree: Tree): Tree {
-  if (tree.kind === 'list') return { ...tree, items: [] };
-  if (tree.kind === 'map') return { ...tree, entries: new Map() };
-  const value = { string: '', number: 0, boolean: false }[typeof tree.value as string] ?? null;
-  return { ...tree, value };
+  if (tree.kind === 'list') return tree.withItems([]);
+  if (tree.kind === 'map') return tree.withEntries(new Map());
+  return tree.withValue({ string: '', number: 0, boolean: false }[typeof tree.value as string] ?? null);
 }
 
 /** A text that is equal for equal values, whatever the order of keys. */
 function identity(tree: Tree): string {
+  if (tree.kind === 'scalar' && typeof tree.value === 'string') return `"${tree.value}`;
   return JSON.stringify(plainValue(tree), (_, value) =>
     typeof value === 'bigint'
       ? `${value}n`
@@ -74,15 +67,21 @@ function identity(tree: Tree): string {
   );
 }
 
+/** What is in a merged list already. A list that grows with every file would else be read anew each time. */
+const known = new WeakMap<readonly Tree[], Set<string>>();
+
 function mergeItems(earlier: readonly Tree[], later: readonly Tree[]): readonly Tree[] {
-  if (earlier[0]?.kind === 'map') return [...earlier, ...later];
-  const seen = new Set(earlier.map(identity));
-  const items = [...earlier];
+  if (earlier[0]?.kind === 'map') return earlier.concat(later);
+  const seen = known.get(earlier) ?? new Set(earlier.map(identity));
+  // Two results may follow from one earlier list; the set goes to the first of them only.
+  known.delete(earlier);
+  const items = earlier.slice();
   for (const item of later) {
     const id = identity(item);
     if (seen.has(id)) continue;
     seen.add(id);
     items.push(item);
   }
+  known.set(items, seen);
   return items;
 }
