@@ -281,7 +281,19 @@ class LeanParser {
     let indent = -1;
     let value = '';
     let blank = 0;
+    let margin = '';
     while (at < text.length) {
+      if (margin !== '' && !folded && text.startsWith(margin, at)) {
+        const code = text.charCodeAt(at + indent);
+        if (code !== space && code !== newline) {
+          const end = this.endOfLine(at + indent);
+          if (end === text.length) throw beyond;
+          value += `${blank > 0 ? '\n'.repeat(blank) : ''}${text.slice(at + indent, end + 1)}`;
+          blank = 0;
+          at = end + 1;
+          continue;
+        }
+      }
       let content = at;
       while (text.charCodeAt(content) === space) content++;
       const code = text.charCodeAt(content);
@@ -297,6 +309,7 @@ class LeanParser {
       if (indent < 0) {
         if (column <= parent) break;
         indent = column;
+        margin = ' '.repeat(indent);
       } else if (column < indent) {
         if (column > parent) throw beyond;
         break;
@@ -319,9 +332,11 @@ class LeanParser {
 /** The tree of a text in the lean part of YAML; `undefined` where the whole parser has to decide. */
 export function parseLeanYaml(text: string): LeanNode | undefined {
   // Tabs are fine in many places and errors in others, as are the ends of lines of other systems.
-  if (!text.endsWith('\n') || /[\t\r\ufeff]|^(?:\.\.\.|%)/m.test(text)) return undefined;
-  const mark = /^---/m.exec(text);
-  if (mark !== null && /^---/m.test(text.slice(mark.index + 3))) return undefined;
+  if (!text.endsWith('\n') || ['\t', '\r', '\ufeff', '\n...', '\n%'].some((each) => text.includes(each)))
+    return undefined;
+  if (/^(?:\.\.\.|%)/.test(text)) return undefined;
+  const mark = text.startsWith('---') ? 0 : text.indexOf('\n---');
+  if (mark >= 0 && text.includes('\n---', mark + 1)) return undefined;
   try {
     return new LeanParser(text).document();
   } catch (error) {
