@@ -35,3 +35,11 @@ test('mounts of the user become a stage', () => {
     },
   });
 });
+
+test('a link that was followed is not kept: a boot would run its steps again', () => {
+  const files = oemFiles(
+    collected('#cloud-config\nhostname: far\n', '#cloud-config\nconfig_url: http://h/c\n'),
+    {},
+  );
+  expect(parse(files.get('90_custom.yaml') ?? '')).toEqual({ hostname: 'far' });
+});

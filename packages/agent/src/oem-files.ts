@@ -1,3 +1,4 @@
+import type { Tree } from '@kairos/config/tree';
 import { paths } from '@kairos/facts/paths';
 import { stringify } from 'yaml';
 import type { CollectedConfig } from './collect-config.ts';
@@ -5,6 +6,12 @@ import { printConfiguration } from './configuration.ts';
 import type { InstallKeys } from './install-config.ts';
 
 const pathsOf = (given: InstallKeys['bind_mounts']) => (given ?? []).flatMap((path) => path || []);
+
+/** What was linked to is part of the configuration now; a boot that followed the link would run its steps twice. */
+function withoutLink(tree: Tree): Tree {
+  if (tree.kind !== 'map') return tree;
+  return tree.withEntries(new Map([...tree.entries].filter(([key]) => key !== 'config_url')));
+}
 
 /**
  * What an installation puts on the OEM partition: the user's configuration, and the mounts that it asks for in the
@@ -14,7 +21,10 @@ export function oemFiles(collected: CollectedConfig, install: InstallKeys): Map<
   const files = new Map([
     [
       '90_custom.yaml',
-      printConfiguration({ tree: collected.tree, sources: collected.documents.map(({ file }) => file) }),
+      printConfiguration({
+        tree: withoutLink(collected.tree),
+        sources: collected.documents.map(({ file }) => file),
+      }),
     ],
   ]);
   const bind = pathsOf(install.bind_mounts);

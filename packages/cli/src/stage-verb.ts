@@ -1,10 +1,12 @@
 import { exitCodes } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
-import { collectStageFiles, defaultStageDirectories } from '@kairos/stages/collect';
-import { orderStage } from '@kairos/stages/order';
+import { defaultStageDirectories } from '@kairos/stages/collect';
+import { outsideDocuments } from '@kairos/stages/outside-documents';
 import { type StageProblem, showPosition } from '@kairos/stages/problem';
-import { runStage, type StepResult } from '@kairos/stages/run-stage';
+import { remoteReader } from '@kairos/stages/remote-reader';
+import { planStage, runStage, type StepResult } from '@kairos/stages/run-stage';
 import type { StageFlags } from './commands/agent-stage.ts';
+import { bootPatience } from './stage-runner.ts';
 
 function showProblem({ severity, message, position, hint }: StageProblem): string {
   return `${showPosition(position)}: ${severity}: ${message}${hint ? `\n  hint: ${hint}` : ''}\n`;
@@ -23,11 +25,19 @@ export async function runStageVerb(stage: string, flags: StageFlags): Promise<nu
     ...(flags.overrideCloudInitPaths ?? defaultStageDirectories),
     ...(flags.cloudInitPaths ?? []),
   ];
+  const outside = await outsideDocuments(
+    host,
+    stage,
+    directories,
+    remoteReader(host, { patience: bootPatience }),
+  );
+  for (const url of outside.postponed) {
+    process.stderr.write(`${url} is read in stage network: there is no network yet\n`);
+  }
   if (flags.analyze) {
-    const collected = collectStageFiles(host, directories);
-    const { steps, problems } = orderStage(stage, collected.files);
+    const { steps, problems } = planStage(host, stage, { directories, documents: outside.documents });
     const rows = steps.map(({ id, pass, reason, file }) => ({ id, pass, reason, file: file.file }));
-    const all = [...collected.problems, ...problems];
+    const all = [...outside.problems, ...problems];
     if (flags.json) process.stdout.write(`${JSON.stringify({ stage, steps: rows, problems: all })}\n`);
     else {
       rows.forEach(({ id, pass, reason }, index) => {
@@ -41,6 +51,8 @@ export async function runStageVerb(stage: string, flags: StageFlags): Promise<nu
   }
   const result = await runStage(host, stage, {
     directories,
+    documents: outside.documents,
+    problems: outside.problems,
     dryRun: flags.dryRun,
     lenient: flags.lenient,
     onEvent(event) {

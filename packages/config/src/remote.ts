@@ -17,13 +17,14 @@ export interface RemoteReader {
   render(url: string): string;
   /** Waits between attempts. */
   wait(milliseconds: number): Promise<void>;
+  /** Milliseconds for one attempt. Default 30 s. */
+  readonly patience?: number;
 }
 
 /** Attempts for each URL, and the time between them in milliseconds. */
 const attempts = 3;
 const pause = 1000;
-/** Milliseconds for one attempt. */
-const patience = 30_000;
+const defaultPatience = 30_000;
 /** A longer chain is a loop that changes its name. */
 const maximumLinks = 10;
 
@@ -100,7 +101,7 @@ async function fetchPatiently(url: string, reader: RemoteReader): Promise<string
     try {
       const text = await reader.fetchText(url, {
         maximumBytes: maximumFileSize,
-        signal: AbortSignal.timeout(patience),
+        signal: AbortSignal.timeout(reader.patience ?? defaultPatience),
       });
       return text;
     } catch (error) {

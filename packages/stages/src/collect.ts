@@ -29,6 +29,19 @@ function stagePaths(host: Host, directory: string, depth: number, found: string[
   }
 }
 
+/** The stage files of directories, in the order in which they are read. Each directory counts once. */
+export function filesOfDirectories(
+  host: Host,
+  directories: readonly string[],
+): { readonly directory: string; readonly path: string }[] {
+  return [...new Set(directories.map((path) => path.replace(/(.)\/+$/, '$1')))].flatMap((directory) => {
+    const paths: string[] = [];
+    if (host.files.status(directory)?.kind === 'file') paths.push(directory);
+    else stagePaths(host, directory, 0, paths);
+    return paths.map((path) => ({ directory, path }));
+  });
+}
+
 /** A parsed text as a stage file; a syntax error is a problem and gives no file. */
 export function collectDocument(text: string, file: string, directory = ''): Collected {
   let document: Document;
@@ -67,20 +80,15 @@ function mayConcern(text: string, stage: string): boolean {
  */
 export function collectStageFiles(host: Host, directories: readonly string[], stage?: string): Collected {
   const collected: Collected = { files: [], problems: [] };
-  for (const directory of new Set(directories.map((path) => path.replace(/(.)\/+$/, '$1')))) {
-    const paths: string[] = [];
-    if (host.files.status(directory)?.kind === 'file') paths.push(directory);
-    else stagePaths(host, directory, 0, paths);
-    for (const path of paths) {
-      try {
-        const text = readLimited(host, path);
-        if (stage !== undefined && !mayConcern(text, stage)) continue;
-        const one = collectDocument(text, path, directory);
-        collected.files.push(...one.files);
-        collected.problems.push(...one.problems);
-      } catch (error) {
-        collected.problems.push(problemOf(error, { position: { file: path, line: 1, column: 1 } }));
-      }
+  for (const { directory, path } of filesOfDirectories(host, directories)) {
+    try {
+      const text = readLimited(host, path);
+      if (stage !== undefined && !mayConcern(text, stage)) continue;
+      const one = collectDocument(text, path, directory);
+      collected.files.push(...one.files);
+      collected.problems.push(...one.problems);
+    } catch (error) {
+      collected.problems.push(problemOf(error, { position: { file: path, line: 1, column: 1 } }));
     }
   }
   return collected;

@@ -51,6 +51,8 @@ export interface RunStageOptions {
   readonly directories?: readonly string[];
   /** Run after those of the directories, in each pass: from the kernel command line, from a URL. */
   readonly documents?: readonly Document[];
+  /** Found before the run, such as what is wrong with the documents. */
+  readonly problems?: readonly StageProblem[];
   /** Change nothing; the changes are listed, those of files as differences. Conditions are asked for real. */
   readonly dryRun?: boolean;
   /** Errors are reported and the run does not count as failed. */
@@ -192,7 +194,7 @@ export async function runStage(
   const onEvent = options.onEvent ?? (() => undefined);
   const dryRun = options.dryRun ?? false;
   const order = planStage(host, stage, options);
-  const problems = [...order.problems];
+  const problems = [...(options.problems ?? []), ...order.problems];
   for (const problem of problems) onEvent({ kind: 'problem', problem });
 
   const recording = recordingHost(host, dryRun);

@@ -9,6 +9,7 @@ import { slotDirectory } from '@kairos/facts/slot';
 import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
+import { remoteReader } from '@kairos/stages/remote-reader';
 import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig, isMapping } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
@@ -267,9 +268,9 @@ function pairWithPlugins(
  *   of the work itself; docs/install.md
  */
 export function install(host: Host, options: InstallOptions): Promise<InstallResult> {
-  return installWith(host, options, {
-    openSource: openImageSource,
-    runStage: runHookStage,
-    pair: pairWithPlugins,
-  });
+  return installWith(
+    host,
+    { remote: remoteReader(host), ...options },
+    { openSource: openImageSource, runStage: runHookStage, pair: pairWithPlugins },
+  );
 }

@@ -5,6 +5,7 @@ import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
 import type { Host } from '@kairos/host/host';
+import { remoteReader } from '@kairos/stages/remote-reader';
 import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
 import { type ImageSource, openImageSource } from '../image-source.ts';
@@ -181,9 +182,13 @@ export async function upgradeWith(
  * @throws KairosError of the source, of {@link planUpgrade}, `BUSY`, `NO_SOURCE`, `NO_ADMIN_USER`, `INTERRUPTED`
  */
 export function upgrade(host: Host, options: UpgradeOptions): Promise<UpgradeResult> {
-  return upgradeWith(host, options, {
-    openSource: openImageSource,
-    runStage: runHookStage,
-    now: () => new Date(),
-  });
+  return upgradeWith(
+    host,
+    { remote: remoteReader(host), ...options },
+    {
+      openSource: openImageSource,
+      runStage: runHookStage,
+      now: () => new Date(),
+    },
+  );
 }
