@@ -1,6 +1,6 @@
 import { readDocument } from '@kairos/config/collect';
 import type { Document } from '@kairos/config/document';
-import { plainValue, type Tree, treeOfDocument } from '@kairos/config/tree';
+import { plainValue, treeOfDocument } from '@kairos/config/tree';
 import { KairosError } from '@kairos/facts/errors';
 import { type CollectedConfig, isMapping } from './collect-config.ts';
 import type { NodeProviders } from './node-providers.ts';
@@ -21,7 +21,7 @@ const otherWays =
 export function overlaid(collected: CollectedConfig, document: Document): CollectedConfig {
   const over = treeOfDocument(document);
   if (over.kind !== 'map' || collected.tree.kind !== 'map') throw new Error('a cloud-config is a map');
-  const tree: Tree = { ...collected.tree, entries: new Map([...collected.tree.entries, ...over.entries]) };
+  const tree = collected.tree.withEntries(new Map([...collected.tree.entries, ...over.entries]));
   const config = plainValue(tree);
   return {
     ...collected,
