@@ -209,13 +209,13 @@ test('a source that breaks off leaves no mounts, and a second run finishes', asy
   using disk = new LoopDisk(folder, 1024 * MiB);
   const broken: InstallParts = {
     ...parts,
-    async openSource(machine, uri) {
-      const { image: form, close } = await parts.openSource(machine, uri);
+    async openSource(machine, uri, options) {
+      const { image: form, close } = await parts.openSource(machine, uri, options);
       return {
         close,
         image: {
           ...form,
-          async *open(file) {
+          async *openFrom(file) {
             if (file === 'root.img')
               throw new KairosError('BLOB_TRUNCATED', 'cut', { exit: 'corruptSource' });
             yield* form.open(file);

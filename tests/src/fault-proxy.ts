@@ -27,10 +27,17 @@ export interface FaultProxy {
   readonly address: string;
   /** Method, path and Range of what was asked. */
   readonly log: string[];
+  /** Bytes of blobs that went through. */
+  blobBytes(): number;
   stop(): Promise<void>;
 }
 
-function passBody(answer: IncomingMessage, response: ServerResponse, { cut, flip }: PassOptions): void {
+function passBody(
+  answer: IncomingMessage,
+  response: ServerResponse,
+  { cut, flip }: PassOptions,
+  count: (bytes: number) => void,
+): void {
   let at = 0;
   let over = false;
   answer.on('data', (chunk: Buffer) => {
@@ -40,6 +47,7 @@ function passBody(answer: IncomingMessage, response: ServerResponse, { cut, flip
     }
     const part = cut === undefined ? chunk : chunk.subarray(0, Math.max(0, cut.after - at));
     at += chunk.length;
+    count(part.length);
     if (cut === undefined || at < cut.after) {
       if (!response.write(part)) {
         answer.pause();
@@ -66,6 +74,7 @@ export async function startFaultProxy(
   fault: (passing: Passing) => void,
 ): Promise<FaultProxy> {
   const log: string[] = [];
+  let blobBytes = 0;
   const server = createServer((request, response) => {
     const { method = 'GET', headers } = request;
     const url = new URL(request.url ?? '/', `http://${headers.host}`);
@@ -80,7 +89,9 @@ export async function startFaultProxy(
           { method, headers: { ...headers, host: target } },
           (answer) => {
             response.writeHead(options.plain ? 200 : (answer.statusCode ?? 502), answer.headers);
-            passBody(answer, response, options);
+            passBody(answer, response, options, (bytes) => {
+              if (url.pathname.includes('/blobs/')) blobBytes += bytes;
+            });
           },
         );
         onward.on('error', () => response.destroy());
@@ -93,6 +104,7 @@ export async function startFaultProxy(
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     log,
+    blobBytes: () => blobBytes,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -15,11 +15,17 @@ export class LoopDisk implements Disposable {
   readonly file: string;
   readonly device: string;
 
-  constructor(folder: string, size: number) {
+  /** @param like The file of another disk, whose content it gets. */
+  constructor(folder: string, size: number, like?: string) {
     this.file = join(folder, 'disk.img');
-    closeSync(openSync(this.file, 'w'));
-    truncateSync(this.file, size);
+    if (like !== undefined) run('cp', '--sparse=always', '--reflink=auto', like, this.file);
+    else {
+      closeSync(openSync(this.file, 'w'));
+      truncateSync(this.file, size);
+    }
     this.device = run('losetup', '--find', '--partscan', '--show', this.file).trim();
+    // Some kernels do not look for partitions when the device is made.
+    if (like !== undefined) run('partx', '--update', this.device);
   }
 
   partition(number: number): string {

@@ -78,8 +78,8 @@ test('a disk that gives back something else is told', async () => {
   let asked = 0;
   const rotting: HostFiles = {
     ...files,
-    // First asked for writing, then for reading back.
-    real: (path) => (path.endsWith('/initrd') && ++asked === 2 ? join(folder, 'rotten') : files.real(path)),
+    // First asked for its name, then for writing, then for reading back.
+    real: (path) => (path.includes('/initrd.') && ++asked === 3 ? join(folder, 'rotten') : files.real(path)),
   };
   await expect(copySlot(rotting, source(), '/active')).rejects.toThrow('does not read back as written');
 });

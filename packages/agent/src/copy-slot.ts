@@ -1,10 +1,11 @@
 import { dirname } from 'node:path';
-import { KairosError } from '@kairos/facts/errors';
+import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { formatSize } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
 import type { HostFiles } from '@kairos/host/host';
 import { digestOnDisk, readStream, writeStream } from '@kairos/host/streams';
+import { writeVerified } from '@kairos/host/verified-write';
 
 /** Something with the files of a slot: the image, or a slot on a disk. */
 export interface SlotSource {
@@ -12,6 +13,8 @@ export interface SlotSource {
   readonly manifest: ImageManifest;
   readonly files: ReadonlyMap<string, number>;
   open(file: string): AsyncIterable<Uint8Array>;
+  /** The bytes of a file from an offset on, not checked; without it, a file is read from its beginning. */
+  openFrom?(file: string, offset: number): AsyncIterable<Uint8Array>;
 }
 
 /** A slot in a directory of this machine, with the files of `like`. */
@@ -38,12 +41,77 @@ export interface CopyOptions {
   readonly onBytes?: (count: number) => void;
   /** Files that are in the directory already, read and right: an interrupted copy goes on behind them. */
   readonly present?: readonly string[];
+  /** Files of this machine that should hold what files of the slot do, by their name in the slot. */
+  readonly local?: Readonly<Record<string, string>>;
+  /** Told where a local file turned out to be another one, and the source was asked after all. */
+  readonly warn?: (message: string) => void;
+}
+
+/** The bytes of a stream behind the first `offset`. */
+async function* skipping(stream: AsyncIterable<Uint8Array>, offset: number): AsyncGenerator<Uint8Array> {
+  let skip = offset;
+  for await (const chunk of stream) {
+    if (skip < chunk.length) yield skip === 0 ? chunk : chunk.subarray(skip);
+    skip = Math.max(0, skip - chunk.length);
+  }
+}
+
+/** A file whose digest no document names: `image.json`, which names all others. */
+async function copyUnnamed(
+  files: HostFiles,
+  source: SlotSource,
+  name: string,
+  path: string,
+  options: CopyOptions,
+): Promise<void> {
+  const written = await writeStream(files, path, source.open(name), options);
+  const size = source.files.get(name);
+  if (written.size !== size) {
+    files.remove(path);
+    throw new KairosError(
+      'SLOT_DIFFERS',
+      `${name} of ${source.source} gave ${formatSize(written.size)} instead of ${formatSize(size ?? 0)}`,
+      { exit: 'corruptSource', details: { file: name, got: written.size, expected: size } },
+    );
+  }
+  const back = await digestOnDisk(files, path, options);
+  if (back.digest !== written.digest) {
+    throw differs(path, 'does not read back as written', back.digest, written.digest);
+  }
+}
+
+async function copyNamed(
+  files: HostFiles,
+  source: SlotSource,
+  name: string,
+  path: string,
+  options: CopyOptions,
+): Promise<void> {
+  const expected = source.manifest.files[name];
+  if (expected === undefined) return copyUnnamed(files, source, name, path, options);
+  const refuse = (from: string) => (found: { readonly digest: string }) =>
+    differs(`${name} of ${from}`, 'is not what image.json says', found.digest, expected.digest);
+  const local = options.local?.[name];
+  if (local !== undefined) {
+    try {
+      const here = (offset: number) => skipping(readStream(files, local), offset);
+      await writeVerified(files, path, expected, here, refuse(local), options);
+      return;
+    } catch (error) {
+      const ours = error instanceof KairosError && error.code !== 'SLOT_DIFFERS';
+      if (ours || options.signal?.aborted) throw error;
+      options.warn?.(`${local} cannot be used for ${name}, which is fetched instead: ${reasonOf(error)}`);
+    }
+  }
+  const openFrom = (offset: number) => source.openFrom?.(name, offset) ?? skipping(source.open(name), offset);
+  await writeVerified(files, path, expected, openFrom, refuse(source.source), options);
 }
 
 /**
- * Copies a slot into a directory, file after file, with bounded memory. Each file is synced and read back from the
- * disk; `image.json` comes last, so that a directory that has it is complete.
- * @throws KairosError `SLOT_DIFFERS`, `NO_SPACE`, `INTERRUPTED`, and what the source throws
+ * Copies a slot into a directory, file after file, with bounded memory. Each file is hashed, synced and read back from
+ * the disk while it comes; `image.json` is last, so that a directory that has it is complete. What an interrupted
+ * copy left of a file is continued.
+ * @throws KairosError `SLOT_DIFFERS`, `READ_BACK_DIFFERS`, `NO_SPACE`, `INTERRUPTED`, and what the source throws
  */
 export async function copySlot(
   files: HostFiles,
@@ -57,26 +125,7 @@ export async function copySlot(
   files.makeDirectory(directory);
   for (const name of names) {
     if (options.present?.includes(name)) continue;
-    const path = `${directory}/${name}`;
-    const written = await writeStream(files, path, source.open(name), options);
-    const expected = source.manifest.files[name]?.digest ?? written.digest;
-    if (written.digest !== expected) {
-      files.remove(path);
-      throw differs(`${name} of ${source.source}`, 'is not what image.json says', written.digest, expected);
-    }
-    const size = source.files.get(name);
-    if (written.size !== size) {
-      files.remove(path);
-      throw new KairosError(
-        'SLOT_DIFFERS',
-        `${name} of ${source.source} gave ${formatSize(written.size)} instead of ${formatSize(size ?? 0)}`,
-        { exit: 'corruptSource', details: { file: name, got: written.size, expected: size } },
-      );
-    }
-    const back = await digestOnDisk(files, path, options);
-    if (back.digest !== written.digest) {
-      throw differs(path, 'does not read back as written', back.digest, written.digest);
-    }
+    await copyNamed(files, source, name, `${directory}/${name}`, options);
   }
   files.sync(directory);
   // The names of the slot and of its parent are in directories of their own.

@@ -1,9 +1,10 @@
-import { dirname } from 'node:path/posix';
+import { basename, dirname } from 'node:path/posix';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { updateGrubEnvironment } from '@kairos/host/grub-environment';
 import { removeFatLeftovers, replaceOnFat } from '@kairos/host/replace-on-fat';
 import { throwIfStopped } from '@kairos/host/streams';
+import { partialPath } from '@kairos/host/verified-write';
 import { copySlot } from './copy-slot.ts';
 import { carryOut as carryOutInstallStep, type InstallContext } from './execute-install.ts';
 import { recordUpgrade } from './install-record.ts';
@@ -18,8 +19,11 @@ async function copyImage(step: Action<'copy-image'>, context: UpgradeContext): P
   const { host, image, signal, report } = context;
   if (!image) throw new Error('there is no image to copy');
   const { files } = host;
+  const partial = Object.keys(step.partial).map((name) =>
+    basename(partialPath(name, image.manifest.files[name]?.digest ?? '')),
+  );
   for (const name of files.list(step.to)) {
-    if (!step.present.includes(name)) files.remove(`${step.to}/${name}`);
+    if (!step.present.includes(name) && !partial.includes(name)) files.remove(`${step.to}/${name}`);
   }
   // Every byte is written and read back.
   const total = 2 * step.size;
@@ -29,6 +33,8 @@ async function copyImage(step: Action<'copy-image'>, context: UpgradeContext): P
   await copySlot(files, image, step.to, {
     signal,
     present: step.present,
+    local: step.local,
+    warn: context.warn,
     onBytes(count) {
       done += count;
       report({ step: 'copy', message, done, total });
@@ -98,10 +104,16 @@ export function describeUpgradeStep(step: UpgradeAction): string {
   switch (step.kind) {
     case 'make-writable':
       return `make ${step.mountPoint} writable`;
-    case 'copy-image':
-      return `copy ${formatSize(step.size)} from the image to ${step.to}, then read it back${
-        step.present.length === 0 ? '' : ` (${step.present.join(', ')} there already)`
+    case 'copy-image': {
+      const notes = [
+        ...(step.present.length === 0 ? [] : [`${step.present.join(', ')} there already`]),
+        ...Object.entries(step.partial).map(([name, size]) => `${name} continued after ${formatSize(size)}`),
+        ...Object.entries(step.local).map(([name, path]) => `${name} from ${path}`),
+      ];
+      return `copy ${formatSize(step.size)} from the image to ${step.to} and read it back${
+        notes.length === 0 ? '' : ` (${notes.join('; ')})`
       }`;
+    }
     case 'write-journal':
       return `note in ${step.path} what changes places`;
     case 'exchange':

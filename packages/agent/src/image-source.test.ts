@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DirectoryHost, directoryHost } from '@kairos/host/directory';
-import { openImageSource } from './image-source.ts';
+import { openImageSource, parseNodeSource } from './image-source.ts';
 
 let folder: string;
 let host: DirectoryHost;
@@ -23,9 +23,30 @@ test.each([
   ['/layout', 'NO_BOOT_FORM', 'unsuitableImage'],
   ['dir:/slot', 'IMAGE_MANIFEST_INVALID', 'corruptSource'],
   ['dir:/nowhere', 'SOURCE_NOT_FOUND', 'notFound'],
-  ['dir:', 'SOURCE_NOT_FOUND', 'notFound'],
+  ['dir:', 'SOURCE_INVALID', 'invalidInput'],
   ['ocifile:/slot/image.json', 'TAR_TRUNCATED', 'corruptSource'],
-  ['file:/slot', 'SOURCE_UNSUPPORTED', 'usage'],
+  ['ocifile:/nowhere', 'SOURCE_NOT_FOUND', 'notFound'],
+  ['https://example.org/image', 'SOURCE_INVALID', 'invalidInput'],
+  ['oci:Host/UPPER', 'REFERENCE_INVALID', 'invalidInput'],
 ])('%s is refused with %s', async (uri, code, exit) => {
   await expect(openImageSource(host, uri)).rejects.toMatchObject({ code, exit });
+});
+
+test.each<[string, string, string]>([
+  ['quay.io/kairos/debian', 'docker', 'quay.io/kairos/debian'],
+  ['debian:13', 'docker', 'debian:13'],
+  ['oci:layout', 'docker', 'layout'],
+  ['oci://example.org:5000/a@sha256:x', 'docker', 'example.org:5000/a@sha256:x'],
+  ['docker:example.org/a:1', 'docker', 'example.org/a:1'],
+  ['oci:/layout', 'oci', '/layout'],
+  ['oci:./layout', 'oci', './layout'],
+  ['../layout', 'oci', '../layout'],
+  ['dir:layout', 'dir', 'layout'],
+])('%s is read as %s', (uri, scheme, value) => {
+  expect(parseNodeSource(uri)).toEqual({ scheme: scheme as 'oci', value });
+});
+
+test('a password in a reference is not shown', async () => {
+  const error = await openImageSource(host, 'oci:user:hunter2@example.org/A').catch(String);
+  expect(String(error)).not.toContain('hunter2');
 });

@@ -10,6 +10,7 @@ import { slotFiles } from '@kairos/facts/slot';
 import type { Disk } from '@kairos/host/disks';
 import type { Host, HostFiles } from '@kairos/host/host';
 import { digestOnDisk, readStream } from '@kairos/host/streams';
+import { partialSize } from '@kairos/host/verified-write';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { readEnvironment } from './boot-choice.ts';
 import {
@@ -97,6 +98,55 @@ async function presentFiles(
     present.push(slotFiles.manifest);
   }
   return present;
+}
+
+/** Bytes that are in a directory of files of the image which are not whole. */
+function partialFiles(
+  files: HostFiles,
+  directory: string,
+  image: BootForm,
+  present: readonly string[],
+): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const [name, expected] of Object.entries(image.manifest.files)) {
+    const size = present.includes(name) ? 0 : partialSize(files, `${directory}/${name}`, expected);
+    if (size > 0) found[name] = size;
+  }
+  return found;
+}
+
+/** Files of slots with the digest of a file of the image, as their `image.json` says; whoever copies them checks. */
+function localFiles(
+  files: HostFiles,
+  image: BootForm,
+  directories: readonly string[],
+): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const directory of directories) {
+    const slot = readSlot(files, directory);
+    for (const [name, { digest, size }] of Object.entries(image.manifest.files)) {
+      const path = `${directory}/${name}`;
+      if (found[name] !== undefined || slot?.manifest.files[name]?.digest !== digest) continue;
+      if (files.status(path)?.size === size) found[name] = path;
+    }
+  }
+  return found;
+}
+
+/** The slots of this disk, whose files need not be fetched. The other partition is looked at if it can be. */
+function slotDirectories({ host, disk, slot, place, cleanup }: GatherOptions): string[] {
+  const own =
+    slot === 'active'
+      ? [`${place.mountPoint}/cOS/active`, `${place.mountPoint}/cOS/passive`]
+      : [`${place.mountPoint}/cOS/recovery`];
+  let other: OpenPartition | undefined;
+  try {
+    other = openPartition(host, disk, slot === 'active' ? 'recovery' : 'state', cleanup);
+  } catch {
+    // A partition that cannot be mounted has nothing to offer; what the upgrade itself needs is another matter.
+  }
+  const others = slot === 'active' ? ['recovery'] : ['active', 'passive'];
+  return [...own, ...others.flatMap((name) => (other ? [`${other.mountPoint}/cOS/${name}`] : []))];
 }
 
 async function firstBytes(files: HostFiles, device: string, size: number): Promise<Uint8Array> {
@@ -209,6 +259,9 @@ export async function gatherUpgradeFacts(options: GatherOptions): Promise<Upgrad
   }
   const bootloader =
     slot === 'active' ? await bootloaderFacts(options) : { steps: [], notes: [], mounts: [] };
+  const present = await presentFiles(files, `${cos}/transition`, image, digest, signal);
+  // What lies on this machine as a file is not fetched anyway.
+  const isLocal = image.path?.(slotFiles.root) !== undefined;
   const readOnly = [oem, persistent].filter((one) => one !== undefined && !one.writable);
   return {
     ...found,
@@ -226,8 +279,10 @@ export async function gatherUpgradeFacts(options: GatherOptions): Promise<Upgrad
     transition: {
       ...found.transition,
       size: treeSize(files, `${cos}/transition`),
-      present: await presentFiles(files, `${cos}/transition`, image, digest, signal),
+      present,
+      partial: partialFiles(files, `${cos}/transition`, image, present),
     },
+    local: isLocal ? {} : localFiles(files, image, slotDirectories(options)),
     assessment: slot === 'active' ? readEnvironment(files, `${place.mountPoint}/boot_assessment`, warn) : {},
     userEnvironment:
       slot === 'active' ? { path: userPath, variables: readEnvironment(files, userPath, warn) } : undefined,

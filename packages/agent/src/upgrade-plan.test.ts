@@ -54,7 +54,9 @@ function factsOf(given: Given): UpgradeFacts {
       ...slot(given.transition),
       size: given.transition === undefined ? 0 : 70 * MiB,
       present: [],
+      partial: {},
     },
+    local: {},
     journal: given.journal && {
       ...{ schemaVersion: 1, slot: 'active', next: digest('v3'), previous: digest('v2') },
       previousBecomesPassive: true,
@@ -246,12 +248,24 @@ test.each<[string, Given, Partial<UpgradeWish>, object]>([
 
 test('what is there of the image needs no space, and what goes gives some', () => {
   const present = [...files.keys()].slice(0, 4);
-  const transition = { there: true, slot: undefined, size: 45 * MiB, present };
+  const transition = { there: true, slot: undefined, size: 45 * MiB, present, partial: {} };
   // 30 MiB to write and 1 MiB over; 5 MiB of what is in transition goes.
   expect(plan({ more: { transition, free: 26 * MiB } }).space).toEqual({
     needed: 31 * MiB,
     available: 31 * MiB,
   });
+  // A file that was begun needs space for its rest only.
+  const begun = { ...transition, size: 50 * MiB, partial: { [[...files.keys()][4] ?? '']: 5 * MiB } };
+  expect(plan({ more: { transition: begun, free: 21 * MiB } }).space).toEqual({
+    needed: 26 * MiB,
+    available: 26 * MiB,
+  });
   const discarded = [{ name: 'discard-9', slot: view('v9'), size: 60 * MiB }];
   expect(plan({ more: { discarded, free: 11 * MiB } }).space.available).toBe(71 * MiB);
+});
+
+test('what a slot here has is not fetched', () => {
+  const { image } = plan({ more: { local: { 'root.img': '/s/cOS/passive/root.img' } } });
+  const root = files.get('root.img') ?? 0;
+  expect([image.missing - image.fetched, image.missing]).toEqual([root, 70 * MiB]);
 });

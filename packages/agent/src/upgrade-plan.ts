@@ -46,6 +46,10 @@ export type UpgradeAction =
       /** Bytes to be written. */
       readonly size: number;
       readonly present: readonly string[];
+      /** Bytes that an interrupted run has left of a file, which is continued. */
+      readonly partial: Readonly<Record<string, number>>;
+      /** Files of slots here with the same content, which are copied instead of fetched. */
+      readonly local: Readonly<Record<string, string>>;
     }
   | { readonly kind: 'write-journal'; readonly path: string; readonly journal: UpgradeJournal }
   | SlotAction
@@ -87,7 +91,11 @@ export interface UpgradeFacts extends SlotsFound {
     readonly size: number;
     /** Files of the image that are there already, read and right. */
     readonly present: readonly string[];
+    /** Bytes that are there of files of the image which are not whole. */
+    readonly partial: Readonly<Record<string, number>>;
   };
+  /** Files of slots on this disk that have the digest of a file of the image, by the name of that. */
+  readonly local: Readonly<Record<string, string>>;
   readonly assessment: GrubVariables;
   /** Where `next_entry` goes, and what is there; `undefined` where there is no such place. */
   readonly userEnvironment: { readonly path: string; readonly variables: GrubVariables } | undefined;
@@ -118,6 +126,8 @@ export interface UpgradePlan {
     readonly size: number;
     /** Bytes that are still to be written. */
     readonly missing: number;
+    /** Those of them that come from the source, and not from a slot here. */
+    readonly fetched: number;
   };
   readonly from: { readonly name: string; readonly version: string } | undefined;
   /** What is the fallback afterwards, in words. */
@@ -248,8 +258,15 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
   const size = [...image.files.values()].reduce((sum, one) => sum + one, 0);
   const leftovers = planLeftovers(facts, !upToDate);
   const present = leftovers.interruption === 'copying' ? transition.present : [];
-  const presentSize = present.reduce((sum, name) => sum + (image.files.get(name) ?? 0), 0);
+  const partial = leftovers.interruption === 'copying' ? transition.partial : {};
+  const sizeOf = (name: string) => image.files.get(name) ?? 0;
+  const restOf = (name: string) => sizeOf(name) - (partial[name] ?? 0);
+  const presentSize =
+    present.reduce((sum, name) => sum + sizeOf(name), 0) +
+    Object.values(partial).reduce((sum, one) => sum + one, 0);
   const missing = upToDate ? 0 : size - presentSize;
+  const local = Object.fromEntries(Object.entries(facts.local).filter(([name]) => !present.includes(name)));
+  const fetched = Math.max(0, missing - Object.keys(local).reduce((sum, name) => sum + restOf(name), 0));
   const needed = upToDate ? 0 : missing + overhead;
   const available =
     facts.free +
@@ -291,7 +308,10 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
   }
   const toFallback = wish.slot === 'active' && keepsPassive === undefined;
   if (!upToDate) {
-    add('copy', { kind: 'copy-image', to: `${cos}/transition`, size: missing, present });
+    add('copy', {
+      ...{ kind: 'copy-image', to: `${cos}/transition`, size: missing },
+      ...{ present, partial, local },
+    });
     // From here on whoever looks knows what changes places.
     add('copy', {
       kind: 'write-journal',
@@ -360,7 +380,7 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
   const { name, version } = image.manifest;
   return {
     slot: wish.slot,
-    image: { source: image.source, digest: image.manifestDigest, name, version, size, missing },
+    image: { source: image.source, digest: image.manifestDigest, name, version, size, missing, fetched },
     from: target.slot && { name: target.slot.manifest.name, version: target.slot.manifest.version },
     fallback:
       wish.slot === 'recovery' ? undefined : words(toFallback && !upToDate ? target.slot : fallback.slot),

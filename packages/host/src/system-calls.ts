@@ -177,14 +177,19 @@ export function freezeAndThawCall(descriptor: number): boolean {
   return true;
 }
 
+/** Where a buffer lies in memory. */
+export function addressOf(buffer: Uint8Array): number {
+  return Number(ptr(buffer));
+}
+
 const POSIX_FADV_DONTNEED = 4;
 
 /**
  * Drops the clean pages that the kernel holds of an open file, so that the next read asks the disk.
  * @throws KairosError `SYSTEM_CALL_FAILED`
  */
-export function dropCacheCall(descriptor: number): void {
-  const errno = libc().posix_fadvise(descriptor, 0n, 0n, POSIX_FADV_DONTNEED);
+export function dropCacheCall(descriptor: number, offset = 0, length = 0): void {
+  const errno = libc().posix_fadvise(descriptor, BigInt(offset), BigInt(length), POSIX_FADV_DONTNEED);
   if (errno !== 0) {
     throw new KairosError(
       'SYSTEM_CALL_FAILED',

@@ -67,6 +67,14 @@ export async function bootFormFromManifest(source: ContentSource, descriptor: De
       throw invalid(source, `${file} is in the layers and not in ${slotFiles.manifest}`);
     }
   }
+  const layerOf = (file: string): Descriptor => {
+    const layer = layers.get(file);
+    if (layer !== undefined) return layer;
+    throw new KairosError('BLOB_MISSING', `${source.name} has no file ${file}`, { exit: 'corruptSource' });
+  };
+  async function* rest(layer: Descriptor, offset: number): AsyncGenerator<Uint8Array> {
+    if (source.blobFrom !== undefined) yield* source.blobFrom(layer, offset);
+  }
   return {
     source: source.name,
     digest: descriptor.digest,
@@ -77,14 +85,11 @@ export async function bootFormFromManifest(source: ContentSource, descriptor: De
       return layer && source.blobFile?.(layer);
     },
     async *open(file) {
-      const layer = layers.get(file);
-      if (layer === undefined) {
-        throw new KairosError('BLOB_MISSING', `${source.name} has no file ${file}`, {
-          exit: 'corruptSource',
-        });
-      }
-      yield* source.blob(layer);
+      yield* source.blob(layerOf(file));
     },
+    ...(source.blobFrom === undefined
+      ? {}
+      : { openFrom: (file: string, offset: number) => rest(layerOf(file), offset) }),
   };
 }
 

@@ -63,5 +63,6 @@ export function bootFormFromDirectory(path: string, name = path): BootForm {
       const descriptor: Descriptor = { mediaType: mediaTypes.bootFile, ...entry };
       yield* verified(readFileStream(join(path, file)), descriptor, `${name} (${file})`);
     },
+    openFrom: (file, offset) => readFileStream(join(path, file), offset),
   };
 }

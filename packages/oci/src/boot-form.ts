@@ -18,6 +18,11 @@ export interface BootForm {
    */
   open(file: string): AsyncIterable<Uint8Array>;
   /**
+   * The bytes of a file from an offset on, not checked: for whoever continues a file and checks the whole. A registry
+   * is asked for the rest only.
+   */
+  openFrom?(file: string, offset: number): AsyncIterable<Uint8Array>;
+  /**
    * Where a file lies in the file system as a file of its own, for programs that read it in place. Its content is
    * not checked: read it once with {@link open}.
    */

@@ -29,6 +29,11 @@ export interface ContentSource {
    * @throws KairosError `BLOB_MISSING`, `BLOB_TRUNCATED`, `DIGEST_MISMATCH`
    */
   blob(descriptor: Descriptor): AsyncIterable<Uint8Array>;
+  /**
+   * The bytes of a blob from `offset` on, not checked.
+   * @throws KairosError `BLOB_MISSING`, and what the source throws
+   */
+  blobFrom?(descriptor: Descriptor, offset: number): AsyncIterable<Uint8Array>;
   /** Where a blob lies as a file of its own, its content not checked. */
   blobFile?(descriptor: Descriptor): string | undefined;
   /** Gives back files and connections. */

@@ -23,11 +23,11 @@ export async function* readRange(
   }
 }
 
-/** The bytes of a file in large pieces. Fails with the system's error (`ENOENT`, ...). */
-export async function* readFileStream(path: string): AsyncGenerator<Uint8Array> {
+/** The bytes of a file from `offset` on, in large pieces. Fails with the system's error (`ENOENT`, ...). */
+export async function* readFileStream(path: string, offset = 0): AsyncGenerator<Uint8Array> {
   const handle = await open(path, 'r');
   try {
-    yield* readRange(handle, 0, Number.MAX_SAFE_INTEGER);
+    yield* readRange(handle, offset, Number.MAX_SAFE_INTEGER - offset);
   } finally {
     await handle.close();
   }

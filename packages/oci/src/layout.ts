@@ -43,6 +43,14 @@ export function checkLayoutFile(text: string, name: string): void {
   });
 }
 
+function blobMissing(name: string, { digest }: Descriptor, cause: unknown): KairosError {
+  return new KairosError('BLOB_MISSING', `${name} does not hold blob ${shortDigest(digest)}`, {
+    exit: 'corruptSource',
+    details: { digest },
+    cause,
+  });
+}
+
 /**
  * Opens an image layout for reading.
  * @param name How the user named it, for messages; the path by default.
@@ -74,11 +82,7 @@ export function openLayout(path: string, name = path): Layout {
       yield* verified(readFileStream(join(path, blobPath(descriptor.digest))), descriptor, name);
     } catch (error) {
       if (!isSystemError(error, 'ENOENT')) throw error;
-      throw new KairosError('BLOB_MISSING', `${name} does not hold blob ${shortDigest(descriptor.digest)}`, {
-        exit: 'corruptSource',
-        details: { digest: descriptor.digest },
-        cause: error,
-      });
+      throw blobMissing(name, descriptor, error);
     }
   }
 
@@ -91,6 +95,14 @@ export function openLayout(path: string, name = path): Layout {
     manifest: (descriptor) => readManifest(layout, descriptor),
     nestedIndex: (descriptor) => readIndex(layout, descriptor),
     blob,
+    async *blobFrom(descriptor, offset) {
+      try {
+        yield* readFileStream(join(path, blobPath(descriptor.digest)), offset);
+      } catch (error) {
+        if (!isSystemError(error, 'ENOENT')) throw error;
+        throw blobMissing(name, descriptor, error);
+      }
+    },
     blobFile: (descriptor) => join(path, blobPath(descriptor.digest)),
     close: () => undefined,
   };

@@ -8,6 +8,7 @@ import { sha256Of, shortDigest, verified } from './digest.ts';
 import { HttpClient, type HttpOptions, type HttpResponse, TransientError } from './http-client.ts';
 import { maximumDocument } from './manifest.ts';
 import { printReference, type Reference } from './reference.ts';
+import type { RegistryPlace } from './registries-config.ts';
 import { RegistryEndpoint, unexpected } from './registry-endpoint.ts';
 
 export interface RegistryOptions extends HttpOptions {
@@ -19,6 +20,8 @@ export interface RegistryOptions extends HttpOptions {
    * prefix. What they give is checked like everything else.
    */
   readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+  /** Places to ask, in their order, for references of registries that `mirrors` does not name. */
+  readonly places?: (reference: Reference) => readonly RegistryPlace[];
 }
 
 /** A repository in a registry, from the side of whoever pulls. */
@@ -51,14 +54,26 @@ export function mayBeInsecure(options: RegistryOptions, registry: string): boole
 
 function endpointsFor(reference: Reference, options: RegistryOptions, http: HttpClient): RegistryEndpoint[] {
   const credentials = options.credentials ?? noCredentials;
-  const places = (options.mirrors?.[reference.registry] ?? []).map((mirror) => {
-    const [registry = '', ...prefix] = mirror.split('/');
-    return { registry, repository: [...prefix.filter(Boolean), reference.repository].join('/') };
-  });
-  return [...places, reference].map(
-    ({ registry, repository }) =>
+  const mirrors = options.mirrors?.[reference.registry];
+  const places: readonly { registry: string; repository: string; insecure?: boolean }[] =
+    mirrors === undefined && options.places !== undefined
+      ? options.places(reference)
+      : [
+          ...(mirrors ?? []).map((mirror) => {
+            const [registry = '', ...prefix] = mirror.split('/');
+            return { registry, repository: [...prefix.filter(Boolean), reference.repository].join('/') };
+          }),
+          reference,
+        ];
+  return places.map(
+    ({ registry, repository, insecure = false }) =>
       new RegistryEndpoint(
-        { registry, repository, insecure: mayBeInsecure(options, registry), actions: 'pull' },
+        {
+          registry,
+          repository,
+          insecure: insecure || mayBeInsecure(options, registry),
+          actions: 'pull',
+        },
         http,
         credentials,
       ),

@@ -17,7 +17,8 @@ import { fileCredentials } from './credentials.ts';
 import { compressionOf } from './decompress.ts';
 import { isLayout, openLayout } from './layout.ts';
 import { parseReference, withoutPassword } from './reference.ts';
-import { openRegistry, type RegistryOptions } from './registry.ts';
+import { machineRegistries } from './registries-config.ts';
+import { openRegistry, type Registry, type RegistryOptions } from './registry.ts';
 import { machineAuthorities } from './trusted-authorities.ts';
 
 /** Ways to name where an image is. */
@@ -77,6 +78,8 @@ export interface OpenSource extends ParsedSource {
   readonly uri: string;
   /** Its manifests and blobs, where it has them: all but directories and image files. */
   readonly content?: ContentSource;
+  /** The registry, where it is in one. */
+  readonly registry?: Registry;
   /** The directory of `dir:`, or the file of `file:`. */
   readonly path?: string;
   /** The boot form for an architecture; `undefined` where there is none. @throws KairosError `WRONG_ARCHITECTURE` */
@@ -199,9 +202,10 @@ export async function openSource(uri: string, options: OpenSourceOptions): Promi
     const registry = openRegistry(parseReference(value), {
       credentials: fileCredentials(host),
       certificateAuthorities: machineAuthorities(host),
+      places: machineRegistries(host),
       ...options.registry,
     });
-    return ofContent(parsed, uri, registry);
+    return { ...ofContent(parsed, uri, registry), registry };
   }
   if (status === undefined) {
     throw new KairosError('SOURCE_NOT_FOUND', `There is no ${value}, which ${withoutPassword(uri)} names`, {

@@ -13,7 +13,7 @@ import { remoteReader } from '@kairos/stages/remote-reader';
 import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig, isMapping } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
-import { type ImageSource, openImageSource } from '../image-source.ts';
+import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
 import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
 import {
   checkArchitecture,
@@ -35,6 +35,8 @@ import { chooseDisk, inspectDisk } from '../target-disk.ts';
 export interface InstallOptions {
   /** `oci:`, `dir:`, `file:` or `ocifile:`; default: what the configuration says, else the live medium. */
   readonly source?: string;
+  /** Registries may speak http or have a certificate that nobody vouches for. */
+  readonly allowInsecureRegistries?: boolean;
   /** Overrides `install.device`. */
   readonly device?: string;
   /** A cloud-config file, merged last. */
@@ -69,7 +71,7 @@ export interface InstallResult {
 
 /** What an installation needs of other packages. */
 export interface InstallParts {
-  openSource(host: Host, uri: string): Promise<ImageSource>;
+  openSource(host: Host, uri: string, options: SourceOptions): Promise<ImageSource>;
   /** Gets the configuration from another machine, where the medium's own does not ask for an installation. */
   pair?(host: Host, collected: CollectedConfig, options: InstallOptions): Promise<CollectedConfig>;
   runStage(
@@ -136,8 +138,13 @@ function afterwards(
 }
 
 /** The image of the live medium, or of the given source. */
-async function openImage(host: Host, uri: string | undefined, parts: InstallParts): Promise<ImageSource> {
-  if (uri !== undefined) return parts.openSource(host, uri);
+async function openImage(
+  host: Host,
+  uri: string | undefined,
+  parts: InstallParts,
+  options: SourceOptions,
+): Promise<ImageSource> {
+  if (uri !== undefined) return parts.openSource(host, uri, options);
   const state = bootStateOf(host.files.readTextIfAny('/proc/cmdline') ?? '');
   if (state !== 'livecd') {
     throw new KairosError(
@@ -210,7 +217,10 @@ export async function installWith(
     if (!options.dryRun) await carryOutAll(preparation, context(undefined));
     const uri =
       options.source || install.system?.source || install.system?.uri || install.source || undefined;
-    const { image, close } = await openImage(host, uri, parts);
+    const { image, close } = await openImage(host, uri, parts, {
+      insecure: options.allowInsecureRegistries || (install['allow-insecure-registries'] ?? false),
+      signal: controller.signal,
+    });
     cleanup.push('the source', close);
     const architecture = hostArchitecture();
     checkArchitecture(image.source, image.manifest, architecture);

@@ -8,7 +8,7 @@ import type { Host } from '@kairos/host/host';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
-import { type ImageSource, openImageSource } from '../image-source.ts';
+import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
 import { environmentOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
@@ -21,8 +21,10 @@ import { planUpgrade, type UpgradePlan, type UpgradeWish } from '../upgrade-plan
 import { upgradePlanToJson } from '../upgrade-render.ts';
 
 export interface UpgradeOptions {
-  /** `oci:`, `dir:` or `ocifile:`; default: what the configuration says. */
+  /** `oci:`, `dir:`, `ocifile:` or `file:`; default: what the configuration says. */
   readonly source?: string;
+  /** Registries may speak http or have a certificate that nobody vouches for. */
+  readonly allowInsecureRegistries?: boolean;
   /** Upgrades recovery instead of active. */
   readonly recovery?: boolean;
   readonly dryRun?: boolean;
@@ -50,7 +52,7 @@ export interface UpgradeResult {
 
 /** What an upgrade needs of other packages. */
 export interface UpgradeParts {
-  openSource(host: Host, uri: string): Promise<ImageSource>;
+  openSource(host: Host, uri: string, options: SourceOptions): Promise<ImageSource>;
   runStage(
     host: Host,
     stage: string,
@@ -132,7 +134,10 @@ export async function upgradeWith(
       );
     }
     options.onProgress({ step: 'source', message: `opening ${uri}` });
-    const { image, close } = await parts.openSource(host, uri);
+    const { image, close } = await parts.openSource(host, uri, {
+      insecure: options.allowInsecureRegistries || (keys['allow-insecure-registries'] ?? false),
+      signal,
+    });
     cleanup.push('the source', close);
     const facts = await gatherUpgradeFacts({
       ...{ host, disk, slot, bootState, image, place, cleanup, signal, warn },

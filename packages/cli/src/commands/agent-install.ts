@@ -1,9 +1,10 @@
 import { buildCommand } from '@stricli/core';
 import type { Context } from '../application.ts';
-import { dryRunFlag, jsonFlag, text } from './flags.ts';
+import { dryRunFlag, insecureFlag, jsonFlag, text } from './flags.ts';
 
 interface InstallFlags {
   readonly source?: string;
+  readonly allowInsecureRegistries: boolean;
   readonly device?: string;
   readonly reboot?: boolean;
   readonly poweroff?: boolean;
@@ -18,10 +19,11 @@ const flags = {
   source: {
     kind: 'parsed',
     parse: text,
-    brief: 'Image to install: oci:, dir:, ocifile:; default: the one of the live medium',
+    brief: 'Image to install: oci:, dir:, ocifile:, file:; default: the one of the live medium',
     placeholder: 'image',
     optional: true,
   },
+  allowInsecureRegistries: insecureFlag,
   device: {
     kind: 'parsed',
     parse: text,

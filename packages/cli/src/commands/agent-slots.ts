@@ -1,11 +1,12 @@
 import { buildCommand } from '@stricli/core';
 import type { Context } from '../application.ts';
-import { dryRunFlag, jsonFlag, text } from './flags.ts';
+import { dryRunFlag, insecureFlag, jsonFlag, text } from './flags.ts';
 
 const onceOnly = (brief: string) => ({ kind: 'boolean', brief, default: false, withNegated: false }) as const;
 
 export interface UpgradeFlags {
   readonly source?: string;
+  readonly allowInsecureRegistries: boolean;
   readonly recovery: boolean;
   readonly force: boolean;
   readonly reboot: boolean;
@@ -26,10 +27,11 @@ export const upgradeCommand = buildCommand<UpgradeFlags, [string?], Context>({
       source: {
         kind: 'parsed',
         parse: text,
-        brief: 'Image: oci:, dir:, ocifile:; default: what the configuration says',
+        brief: 'Image: oci:, dir:, ocifile:, file:; default: what the configuration says',
         placeholder: 'image',
         optional: true,
       },
+      allowInsecureRegistries: insecureFlag,
       recovery: onceOnly('Upgrade the recovery system'),
       force: onceOnly('Another flavor is wanted; write the same image again'),
       reboot: onceOnly('Restart afterwards'),

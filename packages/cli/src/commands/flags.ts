@@ -8,6 +8,12 @@ export const dryRunFlag = {
   default: false,
 } as const;
 export const quietFlag = { kind: 'boolean', brief: 'Show no progress', default: false } as const;
+export const insecureFlag = {
+  kind: 'boolean',
+  brief: 'Registries may speak http or have a certificate that nobody vouches for',
+  default: false,
+  withNegated: false,
+} as const;
 
 export const text = (value: string): string => value;
 

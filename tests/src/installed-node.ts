@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { installWith } from '@kairos/agent/commands/install';
+import { type UpgradeOptions, upgradeWith } from '@kairos/agent/commands/upgrade';
+import { openImageSource, type SourceOptions } from '@kairos/agent/image-source';
+import { imageManifestSchema } from '@kairos/facts/image-manifest';
+import { mediaTypes } from '@kairos/facts/media-types';
+import type { Host } from '@kairos/host/host';
+import { putBootForm } from '@kairos/image/publish';
+import { createLayout } from '@kairos/oci/layout-writer';
+import { type LoopDisk, lookInside } from './loop-disk.ts';
+import { type SyntheticOptions, writeSyntheticBootForm } from './synthetic-boot-form.ts';
+
+const stateMount = '/run/initramfs/cos-state';
+
+export interface SyntheticImage {
+  /** The files of the slot, as a source. */
+  readonly slot: string;
+  /** An OCI image layout of the boot form. */
+  readonly layout: string;
+  /** By which the kernel would open the root. */
+  readonly rootHash: string;
+  readonly files: ReadonlyMap<string, Buffer>;
+}
+
+/** Writes an image that is right in form, as a folder and as a layout. */
+export async function writeImage(
+  folder: string,
+  version: string,
+  more: SyntheticOptions = {},
+): Promise<SyntheticImage> {
+  const files = await writeSyntheticBootForm(join(folder, version), { version, ...more });
+  const manifest = imageManifestSchema.parse(JSON.parse(String(files.get('image.json'))));
+  const layout = join(folder, version, 'layout');
+  const writer = createLayout(layout);
+  const blobs = new Map(
+    [...files]
+      .filter(([name]) => name !== 'image.json')
+      .map(([name, bytes]) => [name, writer.putBlob(bytes, mediaTypes.bootFile)]),
+  );
+  writer.writeIndex([putBootForm(writer, manifest, blobs)]);
+  return { slot: join(folder, version, 'slot'), layout, rootHash: manifest.verity.rootHash, files };
+}
+
+function probe(device: string): { label: string; filesystem: string } {
+  const value = (tag: string) =>
+    Bun.spawnSync(['blkid', '--probe', '--output', 'value', '--match-tag', tag, device])
+      .stdout.toString()
+      .trim();
+  return { label: value('LABEL'), filesystem: value('TYPE') };
+}
+
+const partitionNames = ['bios', 'efi', 'oem', 'recovery', 'state', 'persistent'];
+
+/** The machine as after a start of a slot of the disk: only that disk, and the kernel's command line of that boot. */
+export function bootedFrom(
+  machine: Host,
+  device: string,
+  slot: 'ACTIVE' | 'PASSIVE',
+  rootHash: string,
+  replaced: Readonly<Record<string, string>> = {},
+): Host {
+  const texts: Readonly<Record<string, string>> = {
+    '/proc/cmdline': `root=LABEL=COS_${slot} kairos.verity=${rootHash}:-:10:11`,
+    '/run/immucore/boot-report.json': '{"steps":[]}',
+    ...replaced,
+  };
+  return {
+    ...machine,
+    // lsblk asks udev, which may not be there: the labels are those that the file systems themselves have.
+    disks: async () =>
+      (await machine.disks())
+        .filter(({ path }) => path === device)
+        .map((found) => ({
+          ...found,
+          partitions: found.partitions.map((one) => ({
+            ...one,
+            ...probe(one.path),
+            partitionName: partitionNames[Number(one.path.split('p').at(-1)) - 1] ?? '',
+          })),
+        })),
+    which: (name) => (name === 'udevadm' || name === 'systemctl' ? undefined : machine.which(name)),
+    files: {
+      ...machine.files,
+      exists: (path) => path === '/etc/kairos/.nousers' || machine.files.exists(path),
+      readTextIfAny: (path) => texts[path] ?? machine.files.readTextIfAny(path),
+    },
+  };
+}
+
+/** Installs an image on a disk. */
+export async function installOn(machine: Host, disk: LoopDisk, slot: string, folder: string): Promise<void> {
+  const config = join(folder, 'config.yaml');
+  writeFileSync(config, '#cloud-config\ninstall: {nousers: true}\n');
+  await installWith(
+    machine,
+    {
+      ...{ source: `dir:${slot}`, device: disk.device, configFile: config },
+      ...{ unattended: false, onProgress: () => undefined },
+    },
+    { openSource: openImageSource, runStage: async () => undefined },
+  );
+}
+
+/** Does something while COS_STATE is mounted where a booted system has it, read-only. */
+export async function withState<T>(device: string, work: () => Promise<T>): Promise<T> {
+  mkdirSync(stateMount, { recursive: true });
+  const { exitCode, stderr } = Bun.spawnSync(['mount', '-o', 'ro', `${device}p5`, stateMount]);
+  if (exitCode !== 0) throw new Error(stderr.toString());
+  try {
+    return await work();
+  } finally {
+    Bun.spawnSync(['umount', stateMount]);
+  }
+}
+
+/** Upgrades without stages, with registries that give up soon. */
+export function upgradeNode(
+  host: Host,
+  source: string | undefined,
+  more: Partial<UpgradeOptions> = {},
+  sourceOptions: SourceOptions = {},
+) {
+  return upgradeWith(
+    host,
+    { ...(source === undefined ? {} : { source }), onProgress: () => undefined, ...more },
+    {
+      openSource: (machine, uri, options) =>
+        openImageSource(machine, uri, {
+          ...options,
+          ...sourceOptions,
+          registry: { backoff: 1, attempts: 3, stallTimeout: 500, ...sourceOptions.registry },
+        }),
+      runStage: async () => undefined,
+      now: () => new Date(),
+    },
+  );
+}
+
+/**
+ * Versions by directory of `cOS`: `damaged` where a byte is not what its image.json says, `unfinished` where there is no
+ * image.json.
+ */
+export function slotsOf(disk: LoopDisk, partition = 5): Record<string, string> {
+  return lookInside(disk.partition(partition), (root) =>
+    Object.fromEntries(
+      readdirSync(join(root, 'cOS')).map((name) => {
+        const read = (file: string) => readFileSync(join(root, 'cOS', name, file));
+        if (!readdirSync(join(root, 'cOS', name)).includes('image.json')) return [name, 'unfinished'];
+        const manifest = imageManifestSchema.parse(JSON.parse(read('image.json').toString()));
+        const whole = Object.entries(manifest.files).every(
+          ([file, { digest }]) =>
+            `sha256:${createHash('sha256').update(read(file)).digest('hex')}` === digest,
+        );
+        return [name, whole ? manifest.version : 'damaged'];
+      }),
+    ),
+  );
+}
