@@ -8,6 +8,7 @@ import type { Host } from '@kairos/host/host';
 import type { Mount } from '@kairos/host/mount-table';
 import { assessment, type BootEnvironment, nextBoot, readEnvironment } from './boot-choice.ts';
 import { type BootFailure, readBootFailures } from './boot-failures.ts';
+import { type PersistentState, readPersistentState } from './persistent-state.ts';
 import { manifestDigest, readSlot } from './slot-view.ts';
 
 /** A partition in the words that `state` has always had. */
@@ -78,6 +79,8 @@ export interface NodeState {
   readonly upgrade_failure: boolean;
   /** Boots that did not prove good, oldest first. */
   readonly boot_failures: readonly BootFailure[];
+  /** Which image the persistent state belongs to, and what its merge left to decide; docs/state.md. */
+  readonly persistent_state?: PersistentState;
 }
 
 const absent: PartitionState = {
@@ -238,6 +241,7 @@ export async function readState(host: Host): Promise<NodeState> {
   const oem = partitionState(disks, mounts, labels.oem);
   const blocks = bootEnvironment(host, state, oem);
   const report = bootReport(host);
+  const persistent = readPersistentState(host.files);
   return {
     uuid: nodeUuid(host),
     persistent: partitionState(disks, mounts, labels.persistent),
@@ -265,5 +269,6 @@ export async function readState(host: Host): Promise<NodeState> {
     ...(state.mounted ? { next_boot: nextBoot(blocks) } : {}),
     upgrade_failure: cmdlineWords(cmdline).includes('upgrade_failure'),
     boot_failures: readBootFailures(host.files),
+    ...(persistent === undefined ? {} : { persistent_state: persistent }),
   };
 }

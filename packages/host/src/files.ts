@@ -173,8 +173,9 @@ export function filesBelow(root: string): HostFiles {
     },
     chmod: (path, mode) => chmodSync(real(path), mode),
     chown: (path, uid, gid) => chownSync(real(path), uid, gid),
-    rename(from, to) {
+    rename(from, to, { durable = true } = {}) {
       renameSync(real(from), real(to));
+      if (!durable) return;
       syncPath(dirname(real(to)));
       if (dirname(from) !== dirname(to)) syncPath(dirname(real(from)));
     },

@@ -77,7 +77,8 @@ export interface HostFiles {
   symlink(target: string, path: string): void;
   chmod(path: string, mode: number): void;
   chown(path: string, uid: number, gid: number): void;
-  rename(from: string, to: string): void;
+  /** Syncs the directories, unless `durable` is false: then the caller syncs once for many. */
+  rename(from: string, to: string, options?: { readonly durable?: boolean }): void;
   /** Swaps two existing names atomically (`renameat2` with `RENAME_EXCHANGE`) and syncs their directories. */
   exchange(a: string, b: string): void;
   /** Removes a file or a tree; nothing there is not an error. */

@@ -11,7 +11,7 @@ import { growVolume } from './grow-volume.ts';
 import { dashed, mergedLayoutFile, resolveLayout } from './layout.ts';
 import { ensureMountPoint, isMounted, mountAndNote, mountWithModule } from './mounting.ts';
 import { settleHostname, settleMachineId } from './node-identity.ts';
-import { seedState } from './state-seed.ts';
+import { settleState } from './state-across-slots.ts';
 
 /** Where the ephemeral overlays keep what is written. */
 const overlayBase = '/run/overlay';
@@ -242,8 +242,16 @@ const actions: { readonly [Kind in ActionKind]: Action<Kind> } = {
     const release = paths.kairosRelease;
     const image =
       facts.imageHash ?? (host.files.exists(release) ? `release ${host.files.sha256(release)}` : 'unknown');
-    context.seedFailures = await seedState(host, given, stateTarget, image);
-    return done;
+    const version = /^KAIROS_VERSION="?([^"\n]*)"?$/m.exec(host.files.readTextIfAny(release) ?? '')?.[1];
+    const outcome = await settleState(host, given, stateTarget, {
+      image,
+      ...(version === undefined ? {} : { version }),
+    });
+    context.seedFailures = outcome.failures;
+    return {
+      problems: outcome.problems,
+      ...(outcome.note === undefined ? {} : { note: outcome.note }),
+    };
   },
 
   async bind(context, { path, state, optional }) {

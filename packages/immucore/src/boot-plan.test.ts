@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
+import { persistentDirectory } from '@kairos/facts/persistent-state';
 import { bootFactsOf } from './boot-facts.ts';
-import { assemblyOf, planBoot, stateDirectory } from './boot-plan.ts';
+import { assemblyOf, planBoot } from './boot-plan.ts';
 import { type Layout, resolveLayout } from './layout.ts';
 
 const readOnly = [{ source: 'x', target: '/', type: 'erofs', options: ['ro'] }];
@@ -169,7 +170,7 @@ test('a layout that mounts nothing on /etc makes nothing depend on it', () => {
 });
 
 test('persistent directories have the names that tools of the field look for', () => {
-  expect(stateDirectory('/usr/local/.state', '/var/lib/rancher')).toBe(
+  expect(persistentDirectory('/usr/local/.state', '/var/lib/rancher')).toBe(
     '/usr/local/.state/var-lib-rancher.bind',
   );
 });

@@ -1,6 +1,7 @@
 import { sentinels } from '@kairos/facts/boot-state';
+import { persistentDirectory } from '@kairos/facts/persistent-state';
 import type { BootFacts } from './boot-facts.ts';
-import { dashed, defaultPersistentPaths, isWithin, keepsState, type Layout } from './layout.ts';
+import { defaultPersistentPaths, isWithin, keepsState, type Layout } from './layout.ts';
 
 /**
  * What the failure of a step means.
@@ -159,17 +160,12 @@ function planState(layout: Layout): BootStep[] {
       step(
         `bind ${path}`,
         'degrade',
-        { kind: 'bind', path, state: stateDirectory(stateTarget, path), optional: optional.has(path) },
+        { kind: 'bind', path, state: persistentDirectory(stateTarget, path), optional: optional.has(path) },
         ['seed'],
       ),
     );
   }
   return steps;
-}
-
-/** The persistent directory of a path. The name is what tools of the field look for. */
-export function stateDirectory(stateTarget: string, path: string): string {
-  return `${stateTarget}/${dashed(path)}.bind`;
 }
 
 /** The whole plan, where the layout is known beforehand: for `--dry-run` and for tests. */

@@ -1,5 +1,6 @@
 import { labels } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
+import { dashedPath } from '@kairos/facts/persistent-state';
 import type { BootFacts } from './boot-facts.ts';
 import { listOf, parseEnvironment, quoteValue } from './environment-file.ts';
 
@@ -129,9 +130,7 @@ export function byDepth(a: string, b: string): number {
 }
 
 /** `/etc/ssh` as one name: `etc-ssh`. */
-export function dashed(path: string): string {
-  return path.slice(1).replaceAll('/', '-');
-}
+export const dashed = dashedPath;
 
 class LayoutReader {
   readonly problems: string[] = [];

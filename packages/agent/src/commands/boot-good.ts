@@ -11,6 +11,7 @@ import { hasRunningImage, planLeftovers, type SlotsFound } from '../leftovers.ts
 import { endMachine } from '../lifecycle.ts';
 import { bootStateOfHost, checkRoot, lockPath, type Operation, runOperation } from '../operation.ts';
 import { openPartition, systemDisk } from '../partition-access.ts';
+import { noteProvenState } from '../persistent-state.ts';
 import type { ReportProgress } from '../progress.ts';
 import { findSlots } from '../upgrade-facts.ts';
 import type { UpgradeAction } from '../upgrade-plan.ts';
@@ -228,6 +229,13 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     }
     return { verdict, slot: trial.slot, reasons, warnings };
   });
+  if (result.verdict !== 'failed') {
+    try {
+      noteProvenState(host);
+    } catch (error) {
+      warn(`The configuration of this image could not be noted: ${reasonOf(error)}`);
+    }
+  }
   if (result.verdict === 'failed' && (options.reboot ?? true)) await endMachine(host, 'reboot', warn);
   return result;
 }
