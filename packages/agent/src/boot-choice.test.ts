@@ -43,6 +43,24 @@ test.each<[string, Partial<typeof none>, string[], string]>([
     ['recovery', 'cos', 'fallback'],
     'saved',
   ],
+  [
+    'a reset that is not finished',
+    { user: { saved_entry: 'fallback' }, assessment: { kairos_reset: '2', kairos_tries: '0' } },
+    ['statereset', 'cos', 'fallback'],
+    'reset unfinished',
+  ],
+  [
+    'a reset that has no starts left',
+    { assessment: { kairos_reset: '0' } },
+    ['recovery', 'cos', 'fallback'],
+    'reset failed',
+  ],
+  [
+    'a wish for one boot comes before an unfinished reset',
+    { user: { next_entry: 'cos' }, assessment: { kairos_reset: '2' } },
+    ['cos', 'fallback', 'recovery'],
+    'once',
+  ],
 ])('%s', (_, given, entries, reason) => {
   expect(nextBoot({ ...none, ...given })).toEqual({ entries, reason } as ReturnType<typeof nextBoot>);
 });

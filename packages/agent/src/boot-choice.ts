@@ -15,11 +15,15 @@ export const assessment = {
   fallbackTries: 'kairos_fallback_tries',
   /** Digest of `image.json` of an image that did not prove itself. GRUB does not read it. */
   failed: 'kairos_failed',
+  /** A reset was begun: starts that it has left to be finished. Absent: none is under way. At `0` recovery starts. */
+  reset: 'kairos_reset',
 } as const;
 
 /** As many starts as GRUB's menu can count down from. */
 export const maximumTries = 9;
 export const defaultTries = 3;
+/** Starts that a reset has to be finished. */
+export const resetTries = 3;
 
 export type BootableSlot = 'active' | 'passive' | 'recovery';
 
@@ -63,7 +67,14 @@ export function readEnvironment(
 export interface BootChoice {
   /** The entries that GRUB tries, one after another. */
   readonly entries: readonly string[];
-  readonly reason: 'default' | 'saved' | 'once' | 'active failed' | 'active and passive failed';
+  readonly reason:
+    | 'default'
+    | 'saved'
+    | 'once'
+    | 'active failed'
+    | 'active and passive failed'
+    | 'reset unfinished'
+    | 'reset failed';
 }
 
 /** What GRUB's menu decides when nobody presses a key: the same rules as in system/grub/grub.cfg. */
@@ -72,7 +83,7 @@ export function nextBoot(environment: BootEnvironment): BootChoice {
   const fallbacks = (entry: string): string[] =>
     entry === 'fallback'
       ? ['cos', 'recovery']
-      : entry === 'recovery'
+      : entry === 'recovery' || entry === 'statereset'
         ? ['cos', 'fallback']
         : ['fallback', 'recovery'];
   const given = variables.default_fallback?.split(/\s+/).filter(Boolean).map(entryId);
@@ -81,6 +92,12 @@ export function nextBoot(environment: BootEnvironment): BootChoice {
     reason,
   });
   if (variables.next_entry) return choice(entryId(variables.next_entry), 'once');
+  const reset = variables[assessment.reset];
+  if (reset) {
+    return reset === '0'
+      ? { entries: ['recovery', 'cos', 'fallback'], reason: 'reset failed' }
+      : { entries: ['statereset', 'cos', 'fallback'], reason: 'reset unfinished' };
+  }
   const wanted = entryId(variables.saved_entry || 'cos');
   if (wanted === 'cos' && variables[assessment.tries] === '0') {
     return variables[assessment.fallbackTries] === '0'

@@ -68,3 +68,21 @@ export function recordUpgrade(
     }),
   );
 }
+
+/**
+ * Notes a reset. The record is made anew with the partition it is on, from what it was before; `null` is a record that
+ * was not there or could not be read.
+ */
+export function recordReset(
+  files: HostFiles,
+  path: string,
+  previous: Readonly<Record<string, string>> | null,
+  source: string,
+  now: Date,
+): void {
+  const unknown = { ...firstInstallation('', now), 'first-install': 'never' };
+  files.write(
+    path,
+    stringify({ ...unknown, ...previous, 'last-reset': timestamp(now), 'last-reset-source': source }),
+  );
+}

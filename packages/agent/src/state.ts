@@ -9,6 +9,8 @@ import type { Mount } from '@kairos/host/mount-table';
 import { assessment, type BootEnvironment, nextBoot, readEnvironment } from './boot-choice.ts';
 import { type BootFailure, readBootFailures } from './boot-failures.ts';
 import { type PersistentState, readPersistentState } from './persistent-state.ts';
+import { type ResetJournal, readResetJournal, resetJournalName, resetStatusPath } from './reset-journal.ts';
+import { judgeReset, type ResetStatus } from './reset-status.ts';
 import { manifestDigest, readSlot } from './slot-view.ts';
 
 /** A partition in the words that `state` has always had. */
@@ -51,6 +53,19 @@ export interface BootReportState {
   readonly failed: readonly unknown[];
 }
 
+export interface ResetState {
+  readonly status: ResetStatus['status'];
+  readonly text: string;
+  /** RFC 3339. */
+  readonly started: string;
+  readonly finished: string | null;
+  /** Partitions that were made anew. */
+  readonly erased: readonly string[];
+  readonly tries_left?: number;
+  /** Why it stopped. */
+  readonly failure: ResetJournal['failure'];
+}
+
 /** What a node is and how it was booted; keys in the spelling that people's scripts use. */
 export interface NodeState {
   readonly uuid: string;
@@ -73,6 +88,8 @@ export interface NodeState {
   };
   readonly slots: Readonly<Partial<Record<SlotName, SlotState>>>;
   readonly boot_report?: BootReportState;
+  /** What became of the last reset, where that is known. */
+  readonly reset?: ResetState;
   /** What the boot loader starts next, and after that should it not start. */
   readonly next_boot?: { readonly entries: readonly string[]; readonly reason: string };
   /** The node runs from its fallback because the active system failed. */
@@ -227,6 +244,19 @@ function bootReport(host: Host): BootReportState | undefined {
   };
 }
 
+function resetState(host: Host, state: PartitionState, blocks: BootEnvironment): ResetState | undefined {
+  const path = state.mounted ? `${state.mount_point}/${resetJournalName}` : resetStatusPath;
+  const journal = readResetJournal(host.files, path);
+  if (!journal) return undefined;
+  const mark = state.mounted ? (blocks.assessment[assessment.reset] ?? '') : undefined;
+  const { status, text, triesLeft } = judgeReset(journal, mark);
+  const { started, finished, formatted: erased, failure } = journal;
+  return {
+    ...{ status, text, started, finished, erased, failure },
+    ...(triesLeft === undefined ? {} : { tries_left: triesLeft }),
+  };
+}
+
 /** Reads the state of the node that this runs on. Whatever is missing there is empty here. */
 export async function readState(host: Host): Promise<NodeState> {
   const disks = await host.disks();
@@ -242,6 +272,7 @@ export async function readState(host: Host): Promise<NodeState> {
   const blocks = bootEnvironment(host, state, oem);
   const report = bootReport(host);
   const persistent = readPersistentState(host.files);
+  const reset = resetState(host, state, blocks);
   return {
     uuid: nodeUuid(host),
     persistent: partitionState(disks, mounts, labels.persistent),
@@ -266,6 +297,7 @@ export async function readState(host: Host): Promise<NodeState> {
     },
     slots: slotStates(host, state, recovery, blocks),
     ...(report === undefined ? {} : { boot_report: report }),
+    ...(reset === undefined ? {} : { reset }),
     ...(state.mounted ? { next_boot: nextBoot(blocks) } : {}),
     upgrade_failure: cmdlineWords(cmdline).includes('upgrade_failure'),
     boot_failures: readBootFailures(host.files),

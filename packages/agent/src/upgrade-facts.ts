@@ -71,14 +71,14 @@ export function findSlots(
 }
 
 /** The bytes of `image.json`, whose digest names the image. */
-async function imageManifestDigest(image: BootForm): Promise<string> {
+export async function imageManifestDigest(image: BootForm): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of image.open(slotFiles.manifest)) chunks.push(Uint8Array.from(chunk));
   return manifestDigest(Buffer.concat(chunks));
 }
 
 /** Files of the image that a directory has already. `image.json` counts only where all others are there. */
-async function presentFiles(
+export async function presentFiles(
   files: HostFiles,
   directory: string,
   image: BootForm,
@@ -202,8 +202,11 @@ export interface GatherOptions {
   readonly warn: (message: string) => void;
 }
 
-async function bootloaderFacts(
-  options: GatherOptions,
+/** What of the boot loader differs from the image's; writes nothing. */
+export async function bootloaderFacts(
+  options: Pick<GatherOptions, 'host' | 'disk' | 'payload' | 'cleanup'> & {
+    readonly place: Pick<OpenPartition, 'mountPoint'>;
+  },
 ): Promise<BootloaderUpdate & { readonly mounts: readonly string[] }> {
   const { host, disk, place, payload, cleanup } = options;
   const notes: string[] = [];

@@ -2,6 +2,7 @@ import { routeMap } from '../application.ts';
 import { configRoutes, printSchemaCommand, validateCommand } from './agent-config.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
+import { resetCommand } from './agent-reset.ts';
 import { bootEntryCommand, bootGoodCommand, rollbackCommand, upgradeCommand } from './agent-slots.ts';
 import { runStageCommand } from './agent-stage.ts';
 import { stateRoutes } from './agent-state.ts';
@@ -15,6 +16,7 @@ export const agentRoutes = routeMap({
     rollback: rollbackCommand,
     bootentry: bootEntryCommand,
     'boot-good': bootGoodCommand,
+    reset: resetCommand,
     state: stateRoutes,
     config: configRoutes,
     validate: validateCommand,

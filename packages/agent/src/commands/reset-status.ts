@@ -1,0 +1,65 @@
+import type { Host } from '@kairos/host/host';
+import { assessment, readEnvironment } from '../boot-choice.ts';
+import { carryOutAll } from '../execute-reset.ts';
+import { checkRoot, runOperation, takeLock } from '../operation.ts';
+import { openState, recoveryDisk } from '../reset-facts.ts';
+import {
+  formatResetJournal,
+  type ResetJournal,
+  readResetJournal,
+  resetJournalName,
+  resetStatusPath,
+} from '../reset-journal.ts';
+import type { ResetStep } from '../reset-plan.ts';
+import { judgeReset, type ResetStatus } from '../reset-status.ts';
+
+/**
+ * What became of the last reset. Leaves a copy in `/run` for those who cannot see `COS_STATE`.
+ * @throws KairosError `NOT_ROOT`, `NOT_INSTALLED`
+ */
+export async function resetStatus(host: Host, warn: (message: string) => void): Promise<ResetStatus> {
+  checkRoot(host);
+  return runOperation({ warn }, async ({ cleanup }) => {
+    const { disk, state: partition } = await recoveryDisk(host);
+    const { place } = await openState(host, disk, partition, { mend: false, cleanup, warn });
+    if (!place) return judgeReset(readResetJournal(host.files, resetStatusPath), undefined);
+    const journal = readResetJournal(host.files, `${place.mountPoint}/${resetJournalName}`);
+    const marks = readEnvironment(host.files, `${place.mountPoint}/boot_assessment`, warn);
+    if (journal) host.files.write(resetStatusPath, formatResetJournal(journal));
+    return judgeReset(journal, marks[assessment.reset] ?? '');
+  });
+}
+
+/**
+ * Gives up a reset that is not finished: the boot loader starts the default entry again. What was erased stays so.
+ * @returns whether there was one
+ */
+export async function cancelReset(host: Host, warn: (message: string) => void): Promise<boolean> {
+  checkRoot(host);
+  return runOperation({ warn }, async ({ cleanup, signal }) => {
+    cleanup.push('the lock', takeLock(host, 'reset', new Date()));
+    const { disk, state: partition } = await recoveryDisk(host);
+    const { place } = await openState(host, disk, partition, { mend: false, cleanup, warn });
+    if (!place) return false;
+    const path = `${place.mountPoint}/boot_assessment`;
+    if (!readEnvironment(host.files, path, warn)[assessment.reset]) return false;
+    const journalPath = `${place.mountPoint}/${resetJournalName}`;
+    const journal = readResetJournal(host.files, journalPath);
+    const failure = { time: new Date().toISOString(), code: 'CANCELLED', message: 'it was given up' };
+    const steps: ResetStep[] = [
+      { kind: 'make-writable', mountPoint: place.mountPoint, phase: 'prepare' },
+      { kind: 'set-environment', path, changes: { [assessment.reset]: '' }, own: true, phase: 'done' },
+      { kind: 'checkpoint', mountPoint: place.mountPoint, phase: 'done' },
+    ];
+    if (journal && journal.status !== 'done') {
+      const given: ResetJournal = { ...journal, status: 'failed', failure };
+      steps.push({ kind: 'write-reset-journal', path: journalPath, journal: given, phase: 'done' });
+    }
+    await carryOutAll(steps, {
+      ...{ host, image: undefined, cleanup, signal, warn, strict: true, now: () => new Date() },
+      report: () => undefined,
+      runStage: async () => undefined,
+    });
+    return true;
+  });
+}

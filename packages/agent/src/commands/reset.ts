@@ -1,0 +1,303 @@
+import { readBootloaderPayload } from '@kairos/artifacts/bootloader-payload';
+import { configDirectories } from '@kairos/config/collect';
+import type { RemoteReader } from '@kairos/config/remote';
+import { hostArchitecture } from '@kairos/facts/architecture';
+import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { paths } from '@kairos/facts/paths';
+import { updateGrubEnvironment } from '@kairos/host/grub-environment';
+import type { Host } from '@kairos/host/host';
+import { assessment } from '../boot-choice.ts';
+import type { Cleanup } from '../cleanup.ts';
+import { type CollectedConfig, collectConfig } from '../collect-config.ts';
+import { carryOutAll, writeResetJournal } from '../execute-reset.ts';
+import { type ImageSource, openImageSource } from '../image-source.ts';
+import { environmentOf } from '../install-wish.ts';
+import { endMachine } from '../lifecycle.ts';
+import { providersOf } from '../node-providers.ts';
+import { bootStateOfHost, checkRoot, runOperation, takeLock } from '../operation.ts';
+import { makeWritable, partitionOf } from '../partition-access.ts';
+import type { ReportProgress } from '../progress.ts';
+import { afterReset, beforeReset } from '../provider-questions.ts';
+import { resetConfigOf } from '../reset-config.ts';
+import { gatherResetFacts, openState, pendingReset, recoveryDisk } from '../reset-facts.ts';
+import { type ResetJournal, type ResetWish, resetJournalName, resetStatusPath } from '../reset-journal.ts';
+import { checkResetBootState, planReset, type ResetPlan, type ResetStep } from '../reset-plan.ts';
+import { resetPlanToJson } from '../reset-render.ts';
+import { runHookStage } from '../stage-hooks.ts';
+
+export interface ResetOptions {
+  /** Image for both slots; default: what the configuration says, else recovery's own. */
+  readonly source?: string;
+  /** Makes the OEM partition anew as well. */
+  readonly resetOem?: boolean;
+  readonly reboot?: boolean;
+  readonly poweroff?: boolean;
+  readonly dryRun?: boolean;
+  /** Problems of the configuration, and failing stages, end the reset. */
+  readonly strict?: boolean;
+  /** Follows `config_url`. */
+  readonly remote?: RemoteReader;
+  /** Called before anything changes; throws to leave all as it is. */
+  readonly confirm?: (plan: ResetPlan, signal: AbortSignal) => Promise<void>;
+  readonly onProgress: ReportProgress;
+  /** Stops the reset; SIGINT and SIGTERM do as well. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ResetResult {
+  readonly plan: ResetPlan;
+  /** False for a dry run. */
+  readonly done: boolean;
+  readonly warnings: readonly string[];
+  /** Without the bytes that the plan writes. */
+  toJSON(): unknown;
+}
+
+/** What a reset needs of other packages. */
+export interface ResetParts {
+  openSource(host: Host, uri: string): Promise<ImageSource>;
+  runStage(
+    host: Host,
+    stage: string,
+    config: CollectedConfig,
+    extraPaths: readonly string[],
+    tell: (line: string) => void,
+  ): Promise<void>;
+  /** What plug-ins are told and asked. */
+  plugins(
+    host: Host,
+    config: CollectedConfig,
+    options: { readonly warn: (message: string) => void; readonly signal: AbortSignal },
+  ): { before(): Promise<Readonly<Record<string, string>>>; after(): Promise<void> };
+  now(): Date;
+}
+
+/** Where the slot is that recovery runs from. */
+const recoverySlot = `dir:${paths.cosState}/cOS/recovery`;
+
+/**
+ * Keeps why a reset stopped, where the next start and `state` find it. One that never began is told as well, without a
+ * mark for the boot loader: nothing is to be gone on with.
+ */
+function keepFailure(
+  host: Host,
+  mountPoint: string | undefined,
+  wish: ResetWish | undefined,
+  error: unknown,
+  context: {
+    /** Nothing is lost yet: what there was starts again, and is not reset at the next start. */
+    readonly withdraws: boolean;
+    readonly cleanup: Cleanup;
+    readonly now: Date;
+    readonly warn: (message: string) => void;
+  },
+): void {
+  const { withdraws, cleanup, now, warn } = context;
+  const known = error instanceof KairosError ? error : undefined;
+  const failure = {
+    ...{ time: now.toISOString(), code: known?.code ?? 'FAILED', message: reasonOf(error) },
+    ...(known?.hint === undefined ? {} : { hint: known.hint }),
+  };
+  const place = host.mounts().some(({ target }) => target === mountPoint) ? mountPoint : undefined;
+  const path = place === undefined ? resetStatusPath : `${place}/${resetJournalName}`;
+  const begun = place === undefined ? undefined : pendingReset(host, place, warn);
+  const never: ResetJournal | undefined = wish && {
+    ...{ schemaVersion: 1, status: 'failed', begun: false, started: now.toISOString() },
+    ...{ finished: null, wish, formatted: [], failure, record: null },
+  };
+  if (known?.code === 'INTERRUPTED' && !begun) return;
+  const journal: ResetJournal | undefined = begun
+    ? { ...begun, status: 'failed', begun: !withdraws, failure }
+    : never;
+  if (!journal || begun?.status === 'done') return;
+  try {
+    if (place !== undefined) makeWritable(host, place, cleanup);
+    writeResetJournal({ host, warn }, path, journal);
+    if (withdraws && place !== undefined) {
+      updateGrubEnvironment(host.files, `${place}/boot_assessment`, { [assessment.reset]: '' });
+      host.checkpoint(place);
+    }
+  } catch (problem) {
+    warn(`Could not note in ${path} why the reset stopped: ${reasonOf(problem)}`);
+  }
+}
+
+/** Whether what there was cannot be had back after a step. */
+function losesSomething({ kind, phase }: ResetStep): boolean {
+  return kind === 'make-filesystem' || kind === 'rename' || !['prepare', 'copy', 'format'].includes(phase);
+}
+
+/** A plug-in that answers nonsense must not keep a node from being reset. */
+async function tolerated<Result>(
+  work: Promise<Result>,
+  otherwise: Result,
+  warn: (message: string) => void,
+): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    warn(reasonOf(error));
+    return otherwise;
+  }
+}
+
+/** {@link reset} with the parts given, for those who bring their own. */
+export async function resetWith(
+  machine: Host,
+  options: ResetOptions,
+  parts: ResetParts,
+): Promise<ResetResult> {
+  checkRoot(machine);
+  const bootState = bootStateOfHost(machine);
+  checkResetBootState(bootState);
+  const collected = await collectConfig(machine, {
+    directories: configDirectories,
+    files: [],
+    ...(options.remote === undefined ? {} : { remote: options.remote }),
+  });
+  const asked = resetConfigOf(collected, options, {
+    strict: options.strict ?? false,
+    allowNoUsers: machine.files.exists('/etc/kairos/.nousers'),
+  });
+  const { config } = asked;
+  const env = environmentOf(config);
+  const host: Host = {
+    ...machine,
+    run: (argv, run) => machine.run(argv, { ...run, env: { ...env, ...run?.env } }),
+  };
+  const warnings: string[] = [];
+  const warn = (message: string) => {
+    warnings.push(message);
+    options.onProgress({ step: 'warning', message });
+  };
+  for (const message of asked.warnings) warn(message);
+  const { dryRun = false } = options;
+
+  return runOperation({ signal: options.signal, warn }, async ({ cleanup, signal }) => {
+    if (!dryRun) cleanup.push('the lock', takeLock(host, 'reset', parts.now()));
+    let mountPoint: string | undefined;
+    let wish: ResetWish | undefined;
+    // What an earlier run may have erased is as lost.
+    let lost = false;
+    try {
+      const plugins = parts.plugins(host, collected, { warn, signal });
+      const answered = dryRun ? {} : await tolerated(plugins.before(), {}, warn);
+      const { disk, state: partition } = await recoveryDisk(host);
+      const state = await openState(host, disk, partition, { mend: !dryRun, cleanup, warn });
+      mountPoint = state.place?.mountPoint;
+      const pending = mountPoint === undefined ? undefined : pendingReset(host, mountPoint, warn);
+      lost = pending !== undefined;
+      // What the boot loader starts again goes on as it was wished. Who asks for a reset begins a new one, which
+      // leaves nothing of the other half done.
+      const resumes = pending !== undefined && bootState === 'autoreset';
+      const going: ResetWish = resumes
+        ? {
+            ...pending.wish,
+            after: pending.wish.after === 'nothing' ? asked.wish.after : pending.wish.after,
+          }
+        : {
+            ...asked.wish,
+            resetPersistent: asked.wish.resetPersistent || (pending?.wish.resetPersistent ?? false),
+            resetOem:
+              (answered['reset-oem'] === undefined
+                ? asked.wish.resetOem
+                : answered['reset-oem'] === 'true') ||
+              (pending?.wish.resetOem ?? false),
+          };
+      wish = going;
+      if (resumes) options.onProgress({ step: 'note', message: 'a reset that was cut off goes on' });
+      const readsConfig =
+        collected.documents.length > 0 || partitionOf(disk, 'oem')?.mountPoints.includes(paths.oem);
+      if (!asked.hasAdmin && !going.resetOem && !resumes) {
+        const message = `No user is in the group admin, so nobody could log in to the node (read: ${
+          collected.documents.map(({ file }) => file).join(', ') || 'no file'
+        })`;
+        if (readsConfig) {
+          throw new KairosError('NO_ADMIN_USER', message, {
+            exit: 'invalidInput',
+            hint: 'Add a user with `groups: [admin]` to a file in /oem, or set `install.nousers: true`',
+          });
+        }
+        warn(`${message}; COS_OEM is not there or cannot be read`);
+      }
+      const uri = going.source ?? recoverySlot;
+      options.onProgress({ step: 'source', message: `opening ${uri}` });
+      const { image, close } = await parts.openSource(host, uri);
+      cleanup.push('the source', close);
+      const facts = await gatherResetFacts({
+        ...{ host, disk, state, bootState, image, pending, cleanup, signal, warn },
+        architecture: hostArchitecture(),
+        payload: await readBootloaderPayload(image),
+        erases: { persistent: going.resetPersistent, oem: going.resetOem },
+        now: parts.now(),
+      });
+      const plan = planReset(facts, going, resumes);
+      mountPoint = facts.state.mountPoint;
+      for (const note of plan.notes) options.onProgress({ step: 'note', message: note });
+      const result = (done: boolean): ResetResult => ({
+        plan,
+        done,
+        warnings,
+        toJSON: () => ({ done, warnings, plan: resetPlanToJson(plan) }),
+      });
+      if (dryRun) return result(false);
+      await options.confirm?.(plan, signal);
+      await carryOutAll(
+        plan.steps,
+        {
+          ...{ host, image, cleanup, signal, warn, now: parts.now, report: options.onProgress },
+          strict:
+            answered.strict === undefined
+              ? options.strict || (config.strict ?? false)
+              : answered.strict === 'true',
+          runStage: (stage) =>
+            parts.runStage(
+              host,
+              stage,
+              collected,
+              (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []),
+              (line) => options.onProgress({ step: stage, message: line }),
+            ),
+        },
+        (step) => {
+          lost ||= losesSomething(step);
+        },
+      );
+      await tolerated(plugins.after(), undefined, warn);
+      // The slots are what counts; whether all could be put back is told by a warning.
+      for (const problem of await cleanup.run()) warn(`Could not clean up: ${reasonOf(problem)}`);
+      options.onProgress({
+        step: 'done',
+        message: `Reset completed: the node starts ${plan.image.name} ${plan.image.version}`,
+      });
+      if (plan.after !== 'nothing') await endMachine(host, plan.after, warn);
+      return result(true);
+    } catch (error) {
+      if (!dryRun && !(error instanceof KairosError && error.code === 'RESET_ABORTED')) {
+        keepFailure(host, mountPoint, wish, error, { withdraws: !lost, cleanup, now: parts.now(), warn });
+        const kept = lost ? '' : '; nothing was erased, and the next start is that of before';
+        const message = `The reset stopped, and the node stays in recovery${kept}`;
+        options.onProgress({ step: 'failed', message });
+      }
+      throw error;
+    }
+  });
+}
+
+/**
+ * Makes the node new from recovery: both slots get the image of recovery, or another; the persistent partition, and
+ * the OEM partition if that is asked for, are made anew. A reset that is cut off is finished at the next start by
+ * itself; docs/reset.md.
+ * @throws KairosError of the source, of {@link planReset}, `BUSY`, `NO_ADMIN_USER`, `INTERRUPTED`
+ */
+export function reset(host: Host, options: ResetOptions): Promise<ResetResult> {
+  return resetWith(host, options, {
+    openSource: openImageSource,
+    runStage: runHookStage,
+    plugins(machine, collected, given) {
+      const { bus } = providersOf(machine, collected, given);
+      return { before: () => beforeReset(bus), after: () => afterReset(bus) };
+    },
+    now: () => new Date(),
+  });
+}

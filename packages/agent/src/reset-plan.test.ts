@@ -1,0 +1,309 @@
+import { describe, expect, test } from 'bun:test';
+import type { ImageManifest } from '@kairos/facts/image-manifest';
+import { MiB } from '@kairos/facts/size';
+import { slotFiles } from '@kairos/facts/slot';
+import type { ResetJournal, ResetWish } from './reset-journal.ts';
+import {
+  type DataPartition,
+  planReset,
+  type ResetFacts,
+  type ResetStep,
+  type SlotNow,
+} from './reset-plan.ts';
+
+const digest = (version: string) => `sha256:${version.replace(/\D/g, '').padEnd(64, '0')}`;
+const files = new Map(Object.values(slotFiles).map((name) => [name, 10 * MiB]));
+const slotSize = files.size * 10 * MiB;
+const manifest = (version: string): ImageManifest => ({
+  ...{ schemaVersion: 1, name: 'kairos', version, architecture: 'amd64', flavor: 'debian' },
+  ...{ flavorRelease: '13', variant: 'core', model: 'generic', kernel: '6', init: 'systemd' },
+  filesystem: 'erofs',
+  verity: {
+    ...{ rootHash: digest(version).slice(7), salt: '', algorithm: 'sha256', blockSize: 4096 },
+    ...{ dataBlocks: 1, hashStartBlock: 2 },
+  },
+  files: Object.fromEntries(
+    Object.values(slotFiles)
+      .filter((name) => name !== slotFiles.manifest)
+      .map((name) => [name, { size: 10 * MiB, digest: digest(version) }]),
+  ),
+  provenance: { base: '', inputs: digest('0'), builder: '', epoch: 0 },
+});
+const slot = (version: string, damage?: string): SlotNow => ({
+  there: true,
+  slot: { digest: digest(version), manifest: manifest(version), whole: damage === undefined },
+  damage,
+  size: slotSize,
+});
+const nothing: SlotNow = { there: false, slot: undefined, damage: undefined, size: 0 };
+const partition = (number: number, more: Partial<DataPartition> = {}): DataPartition => ({
+  ...{ device: `/dev/vda${number}`, filesystem: 'ext4', damage: undefined, mountPoints: [] },
+  place: undefined,
+  ...more,
+});
+const wish: ResetWish = {
+  ...{ resetPersistent: true, resetOem: false, source: null, entryName: null, tries: 3, after: 'nothing' },
+};
+const journal: ResetJournal = {
+  ...{ schemaVersion: 1, status: 'running', begun: true, started: '2026-01-01T00:00:00Z', finished: null },
+  ...{ wish, formatted: [], failure: null, record: null },
+};
+const facts = (more: Partial<ResetFacts> = {}): ResetFacts => ({
+  ...{ bootState: 'autoreset', architecture: 'amd64', now: '2026-01-02T03:04:05Z' },
+  image: { source: 'dir:/r', manifestDigest: digest('v1'), manifest: manifest('v1'), files },
+  state: { device: '/dev/vda5', mountPoint: '/s', damage: undefined, free: 500 * MiB },
+  ...{ active: slot('v3'), passive: slot('v2'), transition: { there: false, size: 0, present: [] } },
+  ...{ discarded: [], upgradeJournal: false, pending: undefined, menuThere: true },
+  persistent: partition(6, { filesystem: 'xfs' }),
+  oem: partition(3, { place: '/oem', mountPoints: ['/oem'] }),
+  ...{ userEnvironment: {}, installationEnvironment: {}, bootloader: { steps: [], notes: [] } },
+  ...{ otherMounts: [], record: null },
+  ...more,
+});
+
+/** What changes something, in short. */
+const short = (steps: readonly ResetStep[]) =>
+  steps.flatMap((step): string[] => {
+    const path = (text: string) => text.replace('/s/cOS/', '').replace('/s/', '');
+    switch (step.kind) {
+      case 'exchange':
+        return [`${path(step.a)}<->${path(step.b)}`];
+      case 'rename':
+        return [`${path(step.from)}->${path(step.to)}`];
+      case 'remove':
+        return [`-${path(step.path)}`];
+      case 'copy-image':
+        return [step.present.length === 0 ? 'copy' : `copy but ${step.present.length}`];
+      case 'write-reset-journal':
+        return [`journal ${step.journal.status}${step.journal.formatted.map((one) => ` ${one}`).join('')}`];
+      case 'make-filesystem':
+        return [`mkfs.${step.filesystem} ${step.label}`];
+      case 'set-environment':
+        return Object.entries(step.changes).map(([name, value]) => `${name}=${value}`);
+      case 'stage':
+        return [step.stage];
+      case 'hook':
+        return [step.program.replace('/usr/bin/kairos-agent.', '')];
+      case 'write-file':
+        return [`write ${path(step.path)}`];
+      case 'record-reset':
+        return ['record'];
+      case 'verify-image':
+      case 'detach':
+      case 'attach':
+        return [step.kind];
+      default:
+        return [];
+    }
+  });
+const pre = ['kairos-reset.pre', 'reset.pre.hook'];
+const active = ['transition<->active', '-transition'];
+const passive = ['copy', 'transition<->passive', '-transition'];
+const post = ['after-reset', 'record', 'kairos-reset.after', 'reset.after.hook'];
+const format = ['mkfs.xfs COS_PERSISTENT', 'journal running persistent', 'before-reset'];
+const end = (made = ' persistent') => [
+  `journal done${made}`,
+  ...['kairos_reset=', 'kairos_tries=3', 'kairos_fallback_tries=3', 'kairos_failed='],
+];
+const begin = ['journal running', 'kairos_reset=3'];
+
+describe('what is done, in order', () => {
+  const cases: readonly (readonly [string, Partial<ResetFacts>, Partial<ResetWish>, boolean, string[]])[] = [
+    [
+      'nothing is erased before the new system is there; stages in the order of the field',
+      {},
+      {},
+      false,
+      [...pre, ...begin, 'copy', ...format, ...active, ...passive, ...post, ...end()],
+    ],
+    [
+      'slots that hold the image stay',
+      { active: slot('v1'), passive: slot('v1') },
+      {},
+      false,
+      [...pre, ...begin, ...format, ...post, ...end()],
+    ],
+    [
+      'a slot of the image that is damaged is written again',
+      { active: slot('v1', 'a flipped bit'), passive: slot('v1') },
+      {},
+      false,
+      [...pre, ...begin, 'copy', ...format, ...active, ...post, ...end()],
+    ],
+    [
+      'data is kept where that is wished',
+      { active: slot('v1'), passive: slot('v1'), persistent: partition(6, { place: '/p' }) },
+      { resetPersistent: false },
+      false,
+      [...pre, ...begin, 'before-reset', ...post, ...end('')],
+    ],
+    [
+      'OEM gets a block for GRUB again',
+      { active: slot('v1'), passive: slot('v1') },
+      { resetOem: true },
+      false,
+      [
+        ...[...pre, ...begin, 'mkfs.xfs COS_PERSISTENT', 'journal running persistent'],
+        ...['detach', 'mkfs.ext4 COS_OEM', 'attach', 'journal running persistent oem', 'before-reset'],
+        ...[...post, ...end(' persistent oem')],
+      ],
+    ],
+    [
+      'neither OEM nor persistent is there',
+      { active: nothing, passive: nothing, persistent: undefined, oem: undefined },
+      { resetOem: true },
+      false,
+      [
+        ...[...pre, ...begin, 'copy', 'before-reset', 'transition->active', '-transition'],
+        ...['copy', 'transition->passive', '-transition', 'after-reset', 'kairos-reset.after'],
+        ...['reset.after.hook', ...end('')],
+      ],
+    ],
+    [
+      'what goes on does not make a file system again, nor count its starts anew',
+      {
+        active: slot('v1'),
+        transition: { there: true, size: slotSize, present: ['root.img'] },
+        pending: { ...journal, formatted: ['persistent'] },
+      },
+      {},
+      true,
+      [
+        ...[...pre, 'journal running persistent', 'before-reset', 'copy but 1', 'transition<->passive'],
+        ...['-transition', ...post, ...end()],
+      ],
+    ],
+    [
+      'one that was done has only its mark left',
+      { pending: { ...journal, status: 'done', formatted: ['persistent'] } },
+      {},
+      true,
+      end(),
+    ],
+    [
+      'by hand after one that was cut off: all is done anew',
+      { bootState: 'recovery', pending: { ...journal, formatted: ['persistent'] } },
+      {},
+      false,
+      [...pre, ...begin, 'copy', ...format, ...active, ...passive, ...post, ...end()],
+    ],
+    [
+      'what upgrades left goes, saved entries are forgotten, the title is set',
+      {
+        active: slot('v1'),
+        passive: slot('v1'),
+        discarded: [{ name: 'discard-1', size: 5 }],
+        upgradeJournal: true,
+        transition: { there: true, size: 5, present: [] },
+        userEnvironment: { saved_entry: 'statereset', extra_cmdline: 'quiet' },
+        installationEnvironment: { next_entry: 'recovery' },
+      },
+      { entryName: 'Edge', tries: 0 },
+      false,
+      [
+        ...[...pre, 'default_menu_entry=Edge', ...begin, '-discard-1', '-upgrade.json', ...format],
+        ...['-transition', ...post, 'saved_entry=', 'next_entry=', 'journal done persistent'],
+        ...['kairos_reset=', 'kairos_tries=', 'kairos_fallback_tries=', 'kairos_failed='],
+      ],
+    ],
+    [
+      'a state partition that cannot be mounted: the image is read whole first, the menu comes before the journal',
+      {
+        state: { device: '/dev/vda5', mountPoint: '/s', damage: 'bad superblock', free: 900 * MiB },
+        ...{ active: nothing, passive: nothing, menuThere: false },
+        bootloader: {
+          steps: [{ kind: 'write-file', path: '/s/grub2/grub.cfg', mode: 0o644, content: new Uint8Array() }],
+          notes: [],
+        },
+      },
+      {},
+      false,
+      [
+        ...[...pre, 'verify-image', 'mkfs.ext4 COS_STATE', 'write grub2/grub.cfg'],
+        ...['default_menu_entry=Kairos', ...begin, 'copy', ...format, 'transition->active', '-transition'],
+        ...['copy', 'transition->passive', '-transition', ...post, ...end()],
+      ],
+    ],
+  ];
+  test.each(cases)('%s', (_, given, more, resumes, expected) => {
+    expect(short(planReset(facts(given), { ...wish, ...more }, resumes).steps)).toEqual(expected);
+  });
+});
+
+describe('no room for a third slot', () => {
+  const state = (free: number) => ({ device: '/dev/vda5', mountPoint: '/s', damage: undefined, free });
+  const drop = (name: string) => [`${name}->discard-${name}`, `-discard-${name}`];
+  const moves = (given: Partial<ResetFacts>) =>
+    short(planReset(facts(given), wish, false).steps).filter((step) => /copy|->|^-/.test(step));
+
+  test.each<[string, Partial<ResetFacts>, string[]]>([
+    [
+      'the fallback goes, the active system stays',
+      { state: state(10 * MiB) },
+      [...drop('passive'), 'copy', ...active, 'copy', 'transition->passive', '-transition'],
+    ],
+    [
+      'what cannot be started goes, the fallback stays',
+      { state: state(10 * MiB), active: slot('v3', 'gone') },
+      [...drop('active'), 'copy', 'transition->active', '-transition', ...drop('passive')].concat([
+        ...['copy', 'transition->passive', '-transition'],
+      ]),
+    ],
+    [
+      'the old active system was smaller',
+      { state: state(slotSize + 2 * MiB), active: { ...slot('v3'), size: 10 * MiB } },
+      ['copy', ...active, ...drop('passive'), 'copy', 'transition->passive', '-transition'],
+    ],
+    [
+      'what an upgrade has left makes room',
+      { state: state(10 * MiB), discarded: [{ name: 'discard-1', size: slotSize }] },
+      ['-discard-1', 'copy', ...active, ...passive],
+    ],
+  ])('%s', (_, given, expected) => {
+    expect(moves(given)).toEqual(expected);
+  });
+
+  test('a whole slot is not given up where no other is: it is refused with numbers', () => {
+    const given = { state: state(10 * MiB), passive: nothing };
+    expect(() => planReset(facts(given), wish, false)).toThrow(
+      expect.objectContaining({
+        code: 'NO_SPACE',
+        details: { needed: slotSize + MiB, available: 10 * MiB },
+      }),
+    );
+  });
+});
+
+describe('refused', () => {
+  const code = (given: Partial<ResetFacts>) => {
+    try {
+      planReset(facts(given), wish, false);
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+    return undefined;
+  };
+  test.each<[string, Partial<ResetFacts>]>([
+    ['RESET_NOT_IN_RECOVERY', { bootState: 'active' }],
+    ['RESET_NOT_IN_RECOVERY', { bootState: 'livecd' }],
+    ['WRONG_ARCHITECTURE', { architecture: 'arm64' }],
+    ['SLOT_INCOMPLETE', { image: { ...facts().image, files: new Map([['root.img', 1]]) } }],
+    ['SLOT_FILE_NAME', { image: { ...facts().image, files: new Map([...files, ['../x', 1]]) } }],
+  ])('%s', (expected, given) => {
+    expect(code(given)).toBe(expected);
+  });
+});
+
+test('who has to agree is told what goes and what stays', () => {
+  const { erases, keeps, notes } = planReset(
+    facts({ oem: partition(3, { damage: 'bad superblock' }), passive: slot('v1') }),
+    wish,
+    false,
+  );
+  expect(erases).toEqual([
+    'COS_PERSISTENT (/dev/vda6): all data, /home, /usr/local, persistent parts of /etc and /var',
+    'The active system: kairos v3',
+  ]);
+  expect(keeps).toEqual(['COS_OEM (/dev/vda3): cloud-config, users, boot options']);
+  expect(notes).toEqual(['COS_OEM stays as it is and cannot be read: bad superblock']);
+});

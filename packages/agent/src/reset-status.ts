@@ -1,0 +1,53 @@
+import type { ResetJournal } from './reset-journal.ts';
+
+export interface ResetStatus {
+  /**
+   * - `none`: there was none, as far as is known.
+   * - `unfinished`: it is under way, and goes on at the next start.
+   * - `failed`: it was refused, or stopped for a reason and is tried again at the next start.
+   * - `gave-up`: it used up its starts, so that recovery starts from now on, or somebody gave it up.
+   * - `done`
+   */
+  readonly status: 'none' | 'unfinished' | 'failed' | 'gave-up' | 'done';
+  /** Starts that are left, while one is under way. */
+  readonly triesLeft: number | undefined;
+  readonly journal: ResetJournal | undefined;
+  /** The same in words. */
+  readonly text: string;
+}
+
+/**
+ * What a journal and the mark of the boot loader say together.
+ * @param mark starts that are left, `''` for no mark, `undefined` where the boot loader's environment cannot be seen
+ */
+export function judgeReset(journal: ResetJournal | undefined, mark: string | undefined): ResetStatus {
+  const told = (status: ResetStatus['status'], text: string): ResetStatus => ({
+    ...{ status, triesLeft: mark ? Number(mark) : undefined, journal, text },
+  });
+  if (!journal) return told(mark ? 'unfinished' : 'none', mark ? 'A reset was begun' : 'There was no reset');
+  const { started, finished, failure } = journal;
+  const reason = failure
+    ? `${failure.message}${failure.hint === undefined ? '' : ` (${failure.hint})`}`
+    : 'it was cut off each time before it could tell why';
+  const failed = journal.status === 'failed';
+  if (journal.status === 'done') return told('done', `The reset of ${started} was done at ${finished}`);
+  if (!journal.begun) {
+    return told('failed', `The reset of ${started} was refused, and nothing was changed: ${reason}`);
+  }
+  if (mark === '0') {
+    return told(
+      'gave-up',
+      `The reset of ${started} is not finished, and no start is left to it: ${reason}. Mend that, then run kairos-agent reset; or give it up with kairos-agent reset --cancel`,
+    );
+  }
+  if (mark === '') {
+    return failed
+      ? told('gave-up', `The reset of ${started} is not finished: ${reason}`)
+      : told('none', 'A reset was about to begin, and nothing was changed');
+  }
+  const left = mark === undefined ? '' : ` (${mark} left)`;
+  return told(
+    failed ? 'failed' : 'unfinished',
+    `The reset of ${started} goes on at the next start${left}${failed ? `; it stopped for this: ${reason}` : ''}`,
+  );
+}
