@@ -117,6 +117,19 @@ test('environment blocks have what was wished', () => {
   expect(block('/grub_oem_env')).toEqual({ default_menu_entry: 'Edge' });
 });
 
+test('a stage in the new system runs when all slots are there, and only where it is wanted', () => {
+  const kinds = (chrootStage: boolean) =>
+    planInstall(facts(), wish({ chrootStage })).steps.flatMap((step) =>
+      step.kind === 'stage' || step.kind === 'chroot-stage' || step.kind === 'copy-slot'
+        ? ['stage' in step ? step.stage : step.to]
+        : [],
+    );
+  const slots = ['/run/cos/state/cOS/active', '/run/cos/recovery/cOS/recovery', '/run/cos/state/cOS/passive'];
+  const rest = ['after-install', 'kairos-install.after'];
+  expect(kinds(true)).toEqual(['before-install', ...slots, 'after-install-chroot', ...rest]);
+  expect(kinds(false)).toEqual(['before-install', ...slots, ...rest]);
+});
+
 test('only what GRUB reads is made for GRUB', () => {
   const { steps } = planInstall(facts(), wish());
   expect(
