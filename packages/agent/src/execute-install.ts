@@ -21,6 +21,8 @@ export interface InstallContext {
   readonly signal: AbortSignal;
   /** Runs a stage; throws where a step of it failed. */
   readonly runStage: (stage: string) => Promise<void>;
+  /** Installs `install.bundles`; throws where one could not be. */
+  readonly installBundles?: (target: { readonly oem: string; readonly persistent: string }) => Promise<void>;
   /** Runs a stage in the system of a slot; throws where a step of it failed. */
   readonly runChrootStage?: (stage: ChrootStage) => Promise<void>;
   /** Failing stages and hooks end the installation; else they are warnings. */
@@ -117,6 +119,11 @@ export async function carryOut(step: InstallAction, context: InstallContext): Pr
       return tolerantly(context, `The stage ${step.stage}`, async () => {
         if (!context.runChrootStage) throw new Error('nothing here can run it');
         await context.runChrootStage(step);
+      });
+    case 'bundles':
+      return tolerantly({ ...context, strict: step.fatal }, 'install.bundles', async () => {
+        if (!context.installBundles) throw new Error('nothing here can install bundles');
+        await context.installBundles(step);
       });
     case 'hook':
       if (!host.files.exists(step.program)) return;

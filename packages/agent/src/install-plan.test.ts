@@ -130,6 +130,18 @@ test('a stage in the new system runs when all slots are there, and only where it
   expect(kinds(false)).toEqual(['before-install', ...slots, ...rest]);
 });
 
+test('bundles are installed onto the mounted partitions, before the stage after-install', () => {
+  const { steps } = planInstall(facts(), wish({ bundles: { targets: ['run://a'], fatal: true } }));
+  const at = steps.findIndex(({ kind }) => kind === 'bundles');
+  expect(steps[at]).toEqual({
+    ...{ kind: 'bundles', phase: 'after-install', targets: ['run://a'], fatal: true },
+    ...{ oem: '/run/cos/oem', persistent: '/run/cos/persistent' },
+  });
+  expect(steps[at + 1]).toMatchObject({ kind: 'stage', stage: 'after-install' });
+  const none = planInstall(facts(), wish({ bundles: { targets: [], fatal: true } }));
+  expect(none.steps.filter(({ kind }) => kind === 'bundles')).toEqual([]);
+});
+
 test('only what GRUB reads is made for GRUB', () => {
   const { steps } = planInstall(facts(), wish());
   expect(

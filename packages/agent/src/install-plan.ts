@@ -45,6 +45,15 @@ export const abortFile = '/run/cos/fail_installation';
 export type InstallAction =
   | { readonly kind: 'stage'; readonly stage: string }
   | ChrootStage
+  /** Installs bundles onto the partitions of the new system. */
+  | {
+      readonly kind: 'bundles';
+      readonly targets: readonly string[];
+      readonly oem: string;
+      readonly persistent: string;
+      /** A failure ends the installation; else it is a warning. */
+      readonly fatal: boolean;
+    }
   /** A program that the image or the user may have put there. */
   | { readonly kind: 'hook'; readonly program: string }
   /** Stops the installation if the file is there. */
@@ -126,6 +135,8 @@ export interface InstallWish {
   /** Files for the OEM partition, by name. */
   readonly oemFiles: ReadonlyMap<string, string>;
   readonly grubOptions: GrubVariables;
+  /** `install.bundles`, by their targets. */
+  readonly bundles?: { readonly targets: readonly string[]; readonly fatal: boolean };
   /** Whether there are steps for the stage `after-install-chroot`. */
   readonly chrootStage?: boolean;
   /** Title in the boot menu. */
@@ -407,6 +418,10 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
         { from: workMounts.persistent, to: paths.persistent },
       ],
     });
+  }
+  if (wish.bundles && wish.bundles.targets.length > 0) {
+    const { oem, persistent } = workMounts;
+    add('after-install', { kind: 'bundles', ...wish.bundles, oem, persistent });
   }
   add(
     'after-install',

@@ -26,6 +26,7 @@ import {
 import { planToJson } from '../install-render.ts';
 import { environmentOf, wishOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
+import { installTargetBundles } from '../node-bundles.ts';
 import { providersOf } from '../node-providers.ts';
 import { runOperation } from '../operation.ts';
 import { pair } from '../pairing.ts';
@@ -204,6 +205,11 @@ export async function installWith(
       parts.runStage(host, stage, collected, extraPaths, (line) =>
         options.onProgress({ step: stage, message: line }),
       ),
+    installBundles: (target) =>
+      installTargetBundles(host, collected.config, target, {
+        ...{ warn, signal: controller.signal, now: () => new Date() },
+        tell: (message) => options.onProgress({ step: 'bundles', message }),
+      }),
     runChrootStage: (stage) => runChrootStage(host, stage, { signal: controller.signal, extraPaths, warn }),
   });
   try {
