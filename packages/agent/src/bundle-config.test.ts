@@ -2,12 +2,12 @@ import { expect, test } from 'bun:test';
 import { bundlesOf, parseBundle } from './bundle-config.ts';
 
 test.each([
-  ['container://quay.io/a/b:1', {}, { kind: 'container', source: 'oci:quay.io/a/b:1', root: '/' }],
-  ['docker://a/b@sha256:0', {}, { kind: 'container', source: 'oci:a/b@sha256:0' }],
+  ['container://quay.io/a/b:1', {}, { kind: 'container', source: 'docker:quay.io/a/b:1', root: '/' }],
+  ['docker://a/b@sha256:0', {}, { kind: 'container', source: 'docker:a/b@sha256:0' }],
   [
     'run://a',
     { root: '/opt', database: '/db' },
-    { kind: 'run', source: 'oci:a', root: '/opt', database: '/db' },
+    { kind: 'run', source: 'docker:a', root: '/opt', database: '/db' },
   ],
   ['run:///b.tar', { local: true }, { kind: 'run', source: '/b.tar', database: '/usr/local/.kairos/db' }],
   ['container:///layout', {}, { source: '/layout' }],

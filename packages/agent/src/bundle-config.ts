@@ -63,7 +63,7 @@ export function parseBundle(
   return {
     target,
     kind: kind === 'run' ? 'run' : 'container',
-    source: options.local || /^[/.]/.test(rest) ? rest : `oci:${rest}`,
+    source: options.local || /^[/.]/.test(rest) ? rest : `docker:${rest}`,
     root,
     database: options.database || defaultBundleDatabase,
   };

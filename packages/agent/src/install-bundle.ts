@@ -111,7 +111,7 @@ async function runScript(host: Host, bundle: Bundle, folder: string, options: Bu
   host.files.chmod(script, 0o755);
   await host.run([host.files.real(script)], {
     cwd: host.files.real(folder),
-    env: { CONTAINERDIR: host.files.real(folder), BUNDLE_TARGET: bundle.source.replace(/^oci:/, '') },
+    env: { CONTAINERDIR: host.files.real(folder), BUNDLE_TARGET: bundle.source.replace(/^docker:/, '') },
     timeout: scriptTimeout,
     onLine: (line) => options.tell(line),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
