@@ -6,6 +6,10 @@ export function describeStep(step: InstallAction): string {
   switch (step.kind) {
     case 'stage':
       return `run the stage ${step.stage}`;
+    case 'chroot-stage':
+      return `run the stage ${step.stage} in the system of ${step.slot}`;
+    case 'bundles':
+      return `install ${step.targets.join(', ')}`;
     case 'hook':
       return `run ${step.program} if it is there`;
     case 'stop-if-asked':

@@ -4,6 +4,7 @@ import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
 import { throwIfStopped, writeDevice } from '@kairos/host/streams';
+import type { ChrootStage } from './chroot-stage.ts';
 import type { Cleanup } from './cleanup.ts';
 import { copySlot, type SlotSource, slotInDirectory } from './copy-slot.ts';
 import { describeStep } from './describe-step.ts';
@@ -20,6 +21,10 @@ export interface InstallContext {
   readonly signal: AbortSignal;
   /** Runs a stage; throws where a step of it failed. */
   readonly runStage: (stage: string) => Promise<void>;
+  /** Installs `install.bundles`; throws where one could not be. */
+  readonly installBundles?: (target: { readonly oem: string; readonly persistent: string }) => Promise<void>;
+  /** Runs a stage in the system of a slot; throws where a step of it failed. */
+  readonly runChrootStage?: (stage: ChrootStage) => Promise<void>;
   /** Failing stages and hooks end the installation; else they are warnings. */
   readonly strict: boolean;
   readonly report: ReportProgress;
@@ -110,6 +115,16 @@ export async function carryOut(step: InstallAction, context: InstallContext): Pr
   switch (step.kind) {
     case 'stage':
       return tolerantly(context, `The stage ${step.stage}`, () => context.runStage(step.stage));
+    case 'chroot-stage':
+      return tolerantly(context, `The stage ${step.stage}`, async () => {
+        if (!context.runChrootStage) throw new Error('nothing here can run it');
+        await context.runChrootStage(step);
+      });
+    case 'bundles':
+      return tolerantly({ ...context, strict: step.fatal }, 'install.bundles', async () => {
+        if (!context.installBundles) throw new Error('nothing here can install bundles');
+        await context.installBundles(step);
+      });
     case 'hook':
       if (!host.files.exists(step.program)) return;
       return tolerantly(context, step.program, () => host.run([host.files.real(step.program)], { signal }));

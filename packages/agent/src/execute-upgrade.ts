@@ -135,6 +135,8 @@ export function describeUpgradeStep(step: UpgradeAction): string {
       return `write ${formatSize(step.content.length)} of boot loader to ${step.device} at ${step.offset}`;
     case 'remove':
       return `remove ${step.path}`;
+    case 'chroot-stage':
+      return `run the stage ${step.stage} in the system of ${step.slot}`;
     case 'stage':
       return `run the stage ${step.stage}`;
     case 'hook':

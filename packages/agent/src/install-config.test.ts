@@ -66,7 +66,6 @@ test.each([
   ['encrypted_partitions: [COS_PERSISTENT]', 3],
   ['encrypted_partitions: []', undefined],
   ['ssh_hardening: false', undefined],
-  ['bundles: [{targets: [a]}]', 3],
   ['partitions: {state: {fs: xfs}}', 24],
   ['partitions: {efi: {fs: vfat}}', undefined],
   ['extra-partitions: [{name: a, flags: [esp]}]', 32],

@@ -12,7 +12,6 @@ export type InstallKeys = NonNullable<CloudConfig['install']>;
 const unfulfilled: Readonly<Record<string, string>> = {
   encrypted_partitions: 'Encrypted partitions cannot be made; remove the key to install without',
   ssh_hardening: 'Write a file below /etc/ssh/sshd_config.d in `stages` instead',
-  bundles: 'Put them into `bundles` at the root, or build them into the image',
   iso: 'Name the image with install.source instead',
   'extra-dirs-rootfs':
     'The root is read-only and complete when it is built; add the directories to the image',

@@ -117,6 +117,31 @@ test('environment blocks have what was wished', () => {
   expect(block('/grub_oem_env')).toEqual({ default_menu_entry: 'Edge' });
 });
 
+test('a stage in the new system runs when all slots are there, and only where it is wanted', () => {
+  const kinds = (chrootStage: boolean) =>
+    planInstall(facts(), wish({ chrootStage })).steps.flatMap((step) =>
+      step.kind === 'stage' || step.kind === 'chroot-stage' || step.kind === 'copy-slot'
+        ? ['stage' in step ? step.stage : step.to]
+        : [],
+    );
+  const slots = ['/run/cos/state/cOS/active', '/run/cos/recovery/cOS/recovery', '/run/cos/state/cOS/passive'];
+  const rest = ['after-install', 'kairos-install.after'];
+  expect(kinds(true)).toEqual(['before-install', ...slots, 'after-install-chroot', ...rest]);
+  expect(kinds(false)).toEqual(['before-install', ...slots, ...rest]);
+});
+
+test('bundles are installed onto the mounted partitions, before the stage after-install', () => {
+  const { steps } = planInstall(facts(), wish({ bundles: { targets: ['run://a'], fatal: true } }));
+  const at = steps.findIndex(({ kind }) => kind === 'bundles');
+  expect(steps[at]).toEqual({
+    ...{ kind: 'bundles', phase: 'after-install', targets: ['run://a'], fatal: true },
+    ...{ oem: '/run/cos/oem', persistent: '/run/cos/persistent' },
+  });
+  expect(steps[at + 1]).toMatchObject({ kind: 'stage', stage: 'after-install' });
+  const none = planInstall(facts(), wish({ bundles: { targets: [], fatal: true } }));
+  expect(none.steps.filter(({ kind }) => kind === 'bundles')).toEqual([]);
+});
+
 test('only what GRUB reads is made for GRUB', () => {
   const { steps } = planInstall(facts(), wish());
   expect(

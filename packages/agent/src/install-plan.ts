@@ -12,8 +12,10 @@ import type { Architecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { labels, partitionNames } from '@kairos/facts/labels';
+import { paths } from '@kairos/facts/paths';
 import { type SlotName, slotDirectory } from '@kairos/facts/slot';
 import { formatGrubEnvironment, type GrubVariables } from '@kairos/host/grub-environment';
+import type { ChrootStage } from './chroot-stage.ts';
 import { checkDisk, type TargetDisk } from './target-disk.ts';
 
 /** Parts of an installation in the words that progress lines have. */
@@ -42,6 +44,16 @@ export const abortFile = '/run/cos/fail_installation';
 /** One step, as data. Whoever carries it out needs nothing else but the image. */
 export type InstallAction =
   | { readonly kind: 'stage'; readonly stage: string }
+  | ChrootStage
+  /** Installs bundles onto the partitions of the new system. */
+  | {
+      readonly kind: 'bundles';
+      readonly targets: readonly string[];
+      readonly oem: string;
+      readonly persistent: string;
+      /** A failure ends the installation; else it is a warning. */
+      readonly fatal: boolean;
+    }
   /** A program that the image or the user may have put there. */
   | { readonly kind: 'hook'; readonly program: string }
   /** Stops the installation if the file is there. */
@@ -123,6 +135,10 @@ export interface InstallWish {
   /** Files for the OEM partition, by name. */
   readonly oemFiles: ReadonlyMap<string, string>;
   readonly grubOptions: GrubVariables;
+  /** `install.bundles`, by their targets. */
+  readonly bundles?: { readonly targets: readonly string[]; readonly fatal: boolean };
+  /** Whether there are steps for the stage `after-install-chroot`. */
+  readonly chrootStage?: boolean;
   /** Title in the boot menu. */
   readonly entryName?: string;
   readonly after: 'nothing' | 'reboot' | 'poweroff';
@@ -394,6 +410,19 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   const active = `${workMounts.state}${slotDirectory('active')}`;
   copySlot('recovery', active);
   copySlot('passive', active);
+  if (wish.chrootStage) {
+    add('after-install', {
+      ...{ kind: 'chroot-stage', stage: 'after-install-chroot', slot: active },
+      binds: [
+        { from: workMounts.oem, to: paths.oem },
+        { from: workMounts.persistent, to: paths.persistent },
+      ],
+    });
+  }
+  if (wish.bundles && wish.bundles.targets.length > 0) {
+    const { oem, persistent } = workMounts;
+    add('after-install', { kind: 'bundles', ...wish.bundles, oem, persistent });
+  }
   add(
     'after-install',
     { kind: 'stage', stage: 'after-install' },

@@ -67,6 +67,10 @@ export function wishOf(
     ...(install.firmware ? { firmware: install.firmware } : {}),
     oemFiles: oemFiles(collected, install),
     grubOptions: grubOptions(config),
+    bundles: {
+      targets: (install.bundles ?? []).flatMap(({ targets }) => (targets ?? []).flatMap((one) => one || [])),
+      fatal: config.fail_on_bundles_errors ?? false,
+    },
     ...(install['grub-entry-name'] ? { entryName: install['grub-entry-name'] } : {}),
     after: given.after,
     guids: () => crypto.randomUUID().toUpperCase(),

@@ -7,6 +7,7 @@ import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import { assessment, defaultTries, maximumTries } from './boot-choice.ts';
 import type { BootloaderStep } from './bootloader-update.ts';
+import type { ChrootStage } from './chroot-stage.ts';
 import { checkArchitecture, type InstallAction } from './install-plan.ts';
 import {
   giveName,
@@ -35,7 +36,10 @@ export type UpgradePhase =
 
 /** One step, as data. Whoever carries it out needs nothing else but the image. */
 export type UpgradeAction =
-  | Extract<InstallAction, { kind: 'stage' | 'hook' | 'remove' | 'write-file' | 'write-device' }>
+  | Extract<
+      InstallAction,
+      { kind: 'stage' | 'chroot-stage' | 'hook' | 'remove' | 'write-file' | 'write-device' }
+    >
   | BootloaderStep
   /** Makes a mounted partition writable until the end. */
   | { readonly kind: 'make-writable'; readonly mountPoint: string }
@@ -112,6 +116,8 @@ export interface UpgradeWish {
   readonly force: boolean;
   /** Starts that the new image gets to prove itself; 0 is no assessment. */
   readonly tries?: number;
+  /** Where this system has what the stage `after-upgrade-chroot` may write to; missing where it has no steps. */
+  readonly chrootBinds?: ChrootStage['binds'];
   readonly after: 'nothing' | 'reboot' | 'poweroff';
 }
 
@@ -323,6 +329,13 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
         previous: target.slot?.digest ?? null,
         previousBecomesPassive: toFallback,
       },
+    });
+  }
+  if (!upToDate && !running && wish.chrootBinds) {
+    // Before anything changes places: where the stage is strict and fails, the node stays as it is.
+    add('copy', {
+      ...{ kind: 'chroot-stage', stage: 'after-upgrade-chroot', slot: `${cos}/transition` },
+      binds: wish.chrootBinds,
     });
   }
   add('bootloader', ...facts.bootloader.steps);

@@ -123,12 +123,3 @@ test('programs see the environment of the configuration', async () => {
   ).rejects.toThrow('opened');
   expect(seen).toEqual([{ HTTP_PROXY: 'http://proxy:1' }]);
 });
-
-test('a stage that cannot be run on a read-only image is told', async () => {
-  const host = machine(
-    `install: {auto: true, source: "oci:x"}\nstages: {after-install-chroot: [{commands: [a]}]}\n${admin}`,
-  );
-  const told: string[] = [];
-  await expect(run(host, { onProgress: ({ message }) => told.push(message) })).rejects.toThrow('opened');
-  expect(told[0]).toStartWith('The stage after-install-chroot is not run');
-});

@@ -10,6 +10,7 @@ import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { remoteReader } from '@kairos/stages/remote-reader';
+import { runChrootStage, stagePositions } from '../chroot-stage.ts';
 import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig, isMapping } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
@@ -25,6 +26,7 @@ import {
 import { planToJson } from '../install-render.ts';
 import { environmentOf, wishOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
+import { installTargetBundles } from '../node-bundles.ts';
 import { providersOf } from '../node-providers.ts';
 import { runOperation } from '../operation.ts';
 import { pair } from '../pairing.ts';
@@ -183,13 +185,8 @@ export async function installWith(
     options.onProgress({ step: 'warning', message });
   };
   for (const message of warnings) options.onProgress({ step: 'warning', message });
-  if (
-    config.stages &&
-    Object.keys(config.stages).some((stage) => /^after-install-chroot(\.|$)/.test(stage))
-  ) {
-    warn('The stage after-install-chroot is not run: the system image is read-only; use after-install');
-  }
 
+  const extraPaths = (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []);
   const controller = new AbortController();
   const stop = () => controller.abort();
   if (options.signal?.aborted) stop();
@@ -205,13 +202,15 @@ export async function installWith(
     strict: config.strict ?? false,
     report: options.onProgress,
     runStage: (stage) =>
-      parts.runStage(
-        host,
-        stage,
-        collected,
-        (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []),
-        (line) => options.onProgress({ step: stage, message: line }),
+      parts.runStage(host, stage, collected, extraPaths, (line) =>
+        options.onProgress({ step: stage, message: line }),
       ),
+    installBundles: (target) =>
+      installTargetBundles(host, collected.config, target, {
+        ...{ warn, signal: controller.signal, now: () => new Date() },
+        tell: (message) => options.onProgress({ step: 'bundles', message }),
+      }),
+    runChrootStage: (stage) => runChrootStage(host, stage, { signal: controller.signal, extraPaths, warn }),
   });
   try {
     if (!options.dryRun) await carryOutAll(preparation, context(undefined));
@@ -232,7 +231,10 @@ export async function installWith(
         image,
         bootloader: await readBootloaderPayload(image),
       },
-      wishOf(collected, config, { force: options.force ?? false, after }),
+      {
+        ...wishOf(collected, config, { force: options.force ?? false, after }),
+        chrootStage: stagePositions(host, 'after-install-chroot', collected, extraPaths).length > 0,
+      },
     );
     if (options.dryRun) return resultOf(plan, false, warnings);
     await carryOutAll(plan.steps, context(image), events?.step);

@@ -4,6 +4,7 @@ import type { Host } from '@kairos/host/host';
 import { isMapping } from '../collect-config.ts';
 import { agentStateDirectory, type FirstBootTask, runFirstBoot } from '../first-boot.ts';
 import { applyGrubOptions, grubOptionsOf } from '../grub-options.ts';
+import { bundleTask } from '../node-bundles.ts';
 import {
   type NodeProviderOptions,
   type NodeProviders,
@@ -76,6 +77,20 @@ function firstBootTasks(host: Host, node: NodeProviders, options: StartOptions, 
   return tasks;
 }
 
+function ownTasks(
+  host: Host,
+  config: Readonly<Record<string, unknown>>,
+  options: StartOptions,
+): FirstBootTask[] {
+  const task = bundleTask(host, config, {
+    tell: options.tell ?? (() => undefined),
+    warn: options.warn,
+    now: options.now ?? (() => new Date()),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  return task === undefined ? [] : [task];
+}
+
 /** Starts what a configuration asks for besides plug-ins. */
 async function startPhoneHome(host: Host, config: Readonly<Record<string, unknown>>): Promise<void> {
   const phonehome = isMapping(config.phonehome) ? config.phonehome : {};
@@ -101,7 +116,7 @@ const defaultSleep = (milliseconds: number, signal: AbortSignal | undefined) =>
 export async function start(
   host: Host,
   options: StartOptions,
-  extra: ExtraTasks = () => [],
+  extra: ExtraTasks = ({ collected }) => ownTasks(host, collected.config, options),
 ): Promise<StartResult> {
   checkRoot(host);
   const state = bootStateOfHost(host);

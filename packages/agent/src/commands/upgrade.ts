@@ -4,8 +4,10 @@ import type { RemoteReader } from '@kairos/config/remote';
 import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
+import { paths } from '@kairos/facts/paths';
 import type { Host } from '@kairos/host/host';
 import { remoteReader } from '@kairos/stages/remote-reader';
+import { type ChrootStage, runChrootStage, stagePositions } from '../chroot-stage.ts';
 import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
 import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
@@ -85,6 +87,14 @@ function afterwards(options: UpgradeOptions, upgrade: UpgradeKeys): UpgradeWish[
   return upgrade.poweroff ? 'poweroff' : 'nothing';
 }
 
+/** What of this node a stage of the new system may write to: what is mounted, so that nothing is written beside it. */
+function chrootBinds(host: Host): ChrootStage['binds'] {
+  const mounted = new Set(host.mounts().map(({ target }) => target));
+  return [paths.oem, paths.persistent]
+    .filter((path) => mounted.has(path))
+    .map((path) => ({ from: path, to: path }));
+}
+
 /** {@link upgrade} with the parts given, for those who bring their own. */
 export async function upgradeWith(
   machine: Host,
@@ -114,6 +124,7 @@ export async function upgradeWith(
     ...machine,
     run: (argv, run) => machine.run(argv, { ...run, env: { ...env, ...run?.env } }),
   };
+  const extraPaths = (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []);
   const warnings: string[] = [];
   const warn = (message: string) => {
     warnings.push(message);
@@ -148,6 +159,9 @@ export async function upgradeWith(
       slot,
       force: options.force ?? false,
       after,
+      ...(stagePositions(host, 'after-upgrade-chroot', collected, extraPaths).length > 0
+        ? { chrootBinds: chrootBinds(host) }
+        : {}),
       ...(typeof keys.tries === 'number' ? { tries: keys.tries } : {}),
     });
     for (const note of plan.notes) options.onProgress({ step: 'note', message: note });
@@ -160,15 +174,12 @@ export async function upgradeWith(
     if (options.dryRun) return result(false);
     await carryOutAll(plan.steps, {
       ...{ host, image, cleanup, signal, warn, now: parts.now, report: options.onProgress },
-      strict: options.strict ?? config.strict ?? false,
+      strict: options.strict || (config.strict ?? false),
       runStage: (stage) =>
-        parts.runStage(
-          host,
-          stage,
-          collected,
-          (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []),
-          (line) => options.onProgress({ step: stage, message: line }),
+        parts.runStage(host, stage, collected, extraPaths, (line) =>
+          options.onProgress({ step: stage, message: line }),
         ),
+      runChrootStage: (stage) => runChrootStage(host, stage, { signal, extraPaths, warn }),
     });
     // The slot is what counts; whether it can be read-only again is told by a warning.
     for (const problem of await cleanup.run()) warn(`Could not clean up: ${reasonOf(problem)}`);

@@ -1,4 +1,5 @@
 import { routeMap } from '../application.ts';
+import { installBundleCommand } from './agent-bundle.ts';
 import { configRoutes, printSchemaCommand, validateCommand } from './agent-config.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
@@ -22,6 +23,7 @@ export const agentRoutes = routeMap({
     validate: validateCommand,
     'print-schema': printSchemaCommand,
     'run-stage': runStageCommand,
+    'install-bundle': installBundleCommand,
     start: startCommand,
     notify: notifyCommand,
     recovery: recoveryCommand,
