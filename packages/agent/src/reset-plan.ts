@@ -371,7 +371,10 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
     for (const slot of work.dropFirst) add('copy', ...drop(cos, mountPoint, slot));
     const copyImage = (phase: ResetPhase, present: readonly string[]) => {
       const there = present.reduce((sum, name) => sum + (image.files.get(name) ?? 0), 0);
-      add(phase, { kind: 'copy-image', to: `${cos}/transition`, size: size - there, present });
+      add(phase, {
+        ...{ kind: 'copy-image', to: `${cos}/transition`, size: size - there, present },
+        ...{ partial: {}, local: {} },
+      });
     };
     // Nothing is erased before there is a new system, whole and read back.
     if (work.active) copyImage('copy', work.present);

@@ -188,7 +188,7 @@ test('recovery itself is damaged: nothing is erased, and the reason is kept', as
   files().write('/recovery/cOS/recovery/root.img', 'x'.repeat('root of v1'.length * 50));
   const host = autoreset();
   const told: Progress[] = [];
-  await failing('DIGEST_MISMATCH', run(host, { onProgress: (line) => told.push(line) }));
+  await failing('SLOT_DIFFERS', run(host, { onProgress: (line) => told.push(line) }));
   expect(host.commands.map(([program]) => program)).toEqual(['e2fsck']);
   expect(told.at(-1)).toEqual({
     step: 'failed',
@@ -198,7 +198,7 @@ test('recovery itself is damaged: nothing is erased, and the reason is kept', as
   const { active, passive } = scene.slots();
   expect([active, passive, mark()]).toEqual(['v2', 'v2', undefined]);
   const { reset, next_boot } = await readState(scene.boot('active'));
-  expect(reset).toMatchObject({ status: 'failed', erased: [], failure: { code: 'DIGEST_MISMATCH' } });
+  expect(reset).toMatchObject({ status: 'failed', erased: [], failure: { code: 'SLOT_DIFFERS' } });
   expect(reset?.text).toContain('was refused, and nothing was changed');
   expect(next_boot?.entries[0]).toBe('cos');
 });
