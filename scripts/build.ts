@@ -4,6 +4,7 @@
  */
 import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildPage, pages } from './build-pages.ts';
 import { root, runtimeOf, type Target, targets } from './runtimes.ts';
 
 export function executableName(target: Pick<Target, 'architecture' | 'libc'>): string {
@@ -15,6 +16,7 @@ const hostArchitecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
 /** Builds one executable; gives its path. */
 export async function buildExecutable(target: Target): Promise<string> {
   const runtime = await runtimeOf(target);
+  for (const name of pages) await buildPage(name);
   const dist = join(root, 'dist');
   mkdirSync(dist, { recursive: true });
   const path = join(dist, executableName(target));

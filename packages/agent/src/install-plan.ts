@@ -452,10 +452,11 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
 }
 
 function whatIsThere({ disk, signatures }: TargetDisk): string[] {
-  return [disk, ...disk.partitions].flatMap(({ path }) => {
-    const found = signatures.filter(({ device }) => device === path);
-    return found.map(
-      ({ type, label }) => `${path}: ${type}${label === '' ? '' : ` ${JSON.stringify(label)}`}`,
-    );
-  });
+  const found = [disk, ...disk.partitions].flatMap(({ path }) =>
+    signatures
+      .filter(({ device }) => device === path)
+      .map(({ type, label }) => `${path}: ${type}${label === '' ? '' : ` ${JSON.stringify(label)}`}`),
+  );
+  // A file system can have several signatures.
+  return [...new Set(found)];
 }

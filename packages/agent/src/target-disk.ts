@@ -39,10 +39,15 @@ export function mountsOf(disk: Disk): { device: string; mountPoint: string }[] {
 /** Kernel names of block devices that are no disks to install to although they call themselves so. */
 const neverTargets = /^(zram|ram|fd|nbd|sr|mtdblock|mmcblk\d+(boot|rpmb))/;
 
+/** Whether a block device is a disk with a medium in it: one that people can be shown. */
+export function isTarget(disk: Disk): boolean {
+  return disk.type === 'disk' && !neverTargets.test(disk.name) && disk.size > 0;
+}
+
 /** Why a disk is not taken by itself; `undefined` where it may be. */
 function whyNot(disk: Disk): string | undefined {
-  if (disk.type !== 'disk' || neverTargets.test(disk.name)) return 'not a disk';
   if (disk.size === 0) return 'no medium';
+  if (!isTarget(disk)) return 'not a disk';
   if (disk.readOnly) return 'read-only';
   const [mount] = mountsOf(disk);
   if (mount) return `${mount.device} is in use as ${mount.mountPoint}`;

@@ -14,6 +14,11 @@ export interface RunOptions {
   /** Exit codes that count as success. Default: 0 only. */
   readonly okCodes?: readonly number[];
   readonly signal?: AbortSignal;
+  /**
+   * Asks the program to end when `signal` fires, for one that cleans up after itself. Default: it and all that it
+   * started are killed.
+   */
+  readonly stopSignal?: 'SIGINT' | 'SIGTERM';
   /** Run inside this directory as root directory (through `chroot`). */
   readonly chroot?: string;
   /** Called for each line of output as it comes, for progress. */

@@ -81,7 +81,11 @@ export function runProgram(
         child.stderr.destroy();
       }, closeTimeout).unref();
     };
-    const onAbort = () => kill('aborted');
+    const onAbort = () => {
+      if (options.stopSignal === undefined) return kill('aborted');
+      ended ??= 'aborted';
+      child.kill(options.stopSignal);
+    };
     /** Counts what comes, whether or not it is kept; false once there was too much. */
     const allowed = (text: string): boolean => {
       printed += Buffer.byteLength(text);

@@ -28,7 +28,7 @@ import { environmentOf, wishOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
 import { installTargetBundles } from '../node-bundles.ts';
 import { providersOf } from '../node-providers.ts';
-import { runOperation } from '../operation.ts';
+import { runOperation, takeLock } from '../operation.ts';
 import { pair } from '../pairing.ts';
 import { progressEvents, type ReportProgress } from '../progress.ts';
 import { runHookStage } from '../stage-hooks.ts';
@@ -43,6 +43,8 @@ export interface InstallOptions {
   readonly device?: string;
   /** A cloud-config file, merged last. */
   readonly configFile?: string;
+  /** Further ones, merged after it in this order. */
+  readonly moreConfigFiles?: readonly string[];
   readonly dryRun?: boolean;
   readonly force?: boolean;
   readonly reboot?: boolean;
@@ -60,6 +62,10 @@ export interface InstallOptions {
   readonly show?: (text: string) => void;
   /** Stops the installation; SIGINT and SIGTERM do as well. */
   readonly signal?: AbortSignal;
+  /** Only `signal` stops it: somebody else answers SIGINT and SIGTERM. */
+  readonly ignoreSignals?: boolean;
+  /** Whoever calls ends the machine: the plan says how that is wished. */
+  readonly leaveRunning?: boolean;
 }
 
 export interface InstallResult {
@@ -98,7 +104,10 @@ function checkRoot(host: Host): void {
 async function readConfig(host: Host, options: InstallOptions, parts: InstallParts) {
   let collected = await collectConfig(host, {
     directories: options.unattended || options.useDefaultDirectories ? configDirectories : [],
-    files: options.configFile === undefined ? [] : [options.configFile],
+    files: [
+      ...(options.configFile === undefined ? [] : [options.configFile]),
+      ...(options.moreConfigFiles ?? []),
+    ],
     commandLine: true,
     ...(options.remote === undefined ? {} : { remote: options.remote }),
   });
@@ -172,10 +181,21 @@ function resultOf(plan: InstallPlan, installed: boolean, warnings: readonly stri
 /** {@link install} with the parts given, for those who bring their own. */
 export async function installWith(
   machine: Host,
-  options: InstallOptions,
+  given: InstallOptions,
   parts: InstallParts,
 ): Promise<InstallResult> {
   checkRoot(machine);
+  const wished = process.env.KAIROS_AGENT_PROGRESS;
+  const events = wished
+    ? progressEvents((line) => process.stdout.write(line), { detail: wished === 'detail' })
+    : undefined;
+  const options: InstallOptions = {
+    ...given,
+    onProgress(progress) {
+      events?.report(progress);
+      given.onProgress(progress);
+    },
+  };
   const { collected, config, warnings } = await readConfig(machine, options, parts);
   const install = config.install ?? {};
   const after = afterwards(options, install);
@@ -191,11 +211,10 @@ export async function installWith(
   const stop = () => controller.abort();
   if (options.signal?.aborted) stop();
   options.signal?.addEventListener('abort', stop, { once: true });
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  const events = process.env.KAIROS_AGENT_PROGRESS
-    ? progressEvents((line) => process.stdout.write(line))
-    : undefined;
+  if (!options.ignoreSignals) {
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  }
   const cleanup = new Cleanup();
   const context = (image: BootForm | undefined): InstallContext => ({
     ...{ host, image, cleanup, signal: controller.signal, warn, now: () => new Date() },
@@ -213,7 +232,11 @@ export async function installWith(
     runChrootStage: (stage) => runChrootStage(host, stage, { signal: controller.signal, extraPaths, warn }),
   });
   try {
-    if (!options.dryRun) await carryOutAll(preparation, context(undefined));
+    if (!options.dryRun) {
+      // Two installers on one machine would mount in the same places.
+      cleanup.push('the lock', takeLock(machine, 'installing', new Date()));
+      await carryOutAll(preparation, context(undefined));
+    }
     const uri =
       options.source || install.system?.source || install.system?.uri || install.source || undefined;
     const { image, close } = await openImage(host, uri, parts, {
@@ -243,7 +266,7 @@ export async function installWith(
       step: 'done',
       message: `installed ${plan.image.name} ${plan.image.version} on ${plan.disk.path}`,
     });
-    if (after !== 'nothing') await endMachine(host, after, warn);
+    if (after !== 'nothing' && !options.leaveRunning) await endMachine(host, after, warn);
     return resultOf(plan, true, warnings);
   } catch (error) {
     events?.error(reasonOf(error));

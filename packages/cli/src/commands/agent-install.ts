@@ -13,6 +13,7 @@ interface InstallFlags {
   readonly dryRun: boolean;
   readonly json: boolean;
   readonly useDefaultDirs: boolean;
+  readonly leaveRunning: boolean;
 }
 
 const flags = {
@@ -48,12 +49,18 @@ const flags = {
     default: false,
     withNegated: false,
   },
+  leaveRunning: {
+    kind: 'boolean',
+    brief: 'Neither restart nor power off, whatever the configuration says',
+    default: false,
+    withNegated: false,
+  },
 } as const;
 
 async function carryOut(
   context: Context,
   given: InstallFlags,
-  more: { readonly unattended: boolean; readonly configFile?: string },
+  more: { readonly unattended: boolean; readonly moreConfigFiles?: readonly string[] },
 ): Promise<void> {
   const { runInstallation } = await import('../installation.ts');
   const { json, useDefaultDirs, ...options } = given;
@@ -73,16 +80,17 @@ export const installCommand = buildCommand<InstallFlags, [], Context>({
   },
 });
 
-export const manualInstallCommand = buildCommand<InstallFlags, [string], Context>({
-  docs: { brief: 'Install as one cloud-config file says' },
+export const manualInstallCommand = buildCommand<InstallFlags, string[], Context>({
+  docs: { brief: 'Install as cloud-config files say; a later one wins' },
   parameters: {
     flags,
     positional: {
-      kind: 'tuple',
-      parameters: [{ brief: 'Cloud-config file', placeholder: 'config', parse: text }],
+      kind: 'array',
+      parameter: { brief: 'Cloud-config file', placeholder: 'config', parse: text },
+      minimum: 1,
     },
   },
-  async func(given, configFile) {
-    await carryOut(this, given, { unattended: false, configFile });
+  async func(given, ...files) {
+    await carryOut(this, given, { unattended: false, moreConfigFiles: files });
   },
 });

@@ -2,6 +2,7 @@ import { routeMap } from '../application.ts';
 import { installBundleCommand } from './agent-bundle.ts';
 import { configRoutes, printSchemaCommand, validateCommand } from './agent-config.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
+import { webuiCommand } from './agent-installers.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
 import { resetCommand } from './agent-reset.ts';
 import { bootEntryCommand, bootGoodCommand, rollbackCommand, upgradeCommand } from './agent-slots.ts';
@@ -13,6 +14,7 @@ export const agentRoutes = routeMap({
   routes: {
     install: installCommand,
     'manual-install': manualInstallCommand,
+    webui: webuiCommand,
     upgrade: upgradeCommand,
     rollback: rollbackCommand,
     bootentry: bootEntryCommand,
@@ -29,6 +31,6 @@ export const agentRoutes = routeMap({
     recovery: recoveryCommand,
     completion: completionCommand,
   },
-  aliases: { i: 'install', m: 'manual-install', s: 'start', c: 'config', r: 'recovery' },
+  aliases: { i: 'install', m: 'manual-install', w: 'webui', s: 'start', c: 'config', r: 'recovery' },
   docs: { brief: 'Installs and runs a node' },
 });
