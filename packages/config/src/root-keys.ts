@@ -25,6 +25,7 @@ export const rootKeys: ReadonlySet<string> = new Set([
   'bind-public-pcrs',
   'logs',
   'phonehome',
+  'extensions',
   'webui',
   'providers',
   'kcrypt',

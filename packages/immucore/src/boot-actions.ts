@@ -5,6 +5,7 @@ import type { BlockDevice } from './block-devices.ts';
 import type { BootContext } from './boot-context.ts';
 import type { ActionKind, ActionOf, BootStep } from './boot-plan.ts';
 import type { ActionResult } from './execute-plan.ts';
+import { linkExtensions } from './extensions.ts';
 import { checkFilesystem } from './filesystem-check.ts';
 import { renderFstab } from './fstab.ts';
 import { growVolume } from './grow-volume.ts';
@@ -288,6 +289,10 @@ const actions: { readonly [Kind in ActionKind]: Action<Kind> } = {
     const { hostname, ...result } = settleHostname(context.host, persistent, context.machineId ?? 'node');
     context.hostname = hostname;
     return result;
+  },
+
+  extensions({ host }, { profile }) {
+    return linkExtensions(host.files, profile);
   },
 
   'share-root'({ host }) {

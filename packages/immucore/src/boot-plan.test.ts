@@ -44,6 +44,7 @@ const installed = [
   'machine-id degrade < overlay /etc',
   'hostname degrade < overlay /etc',
   'share root ignore',
+  'extensions degrade',
   'fstab degrade < overlay /etc',
   'stage initramfs degrade',
 ];
@@ -71,6 +72,8 @@ test.each(['recovery', 'autoreset', 'unknown'] as const)('%s: overlays only', (s
     'machine-id degrade < overlay /etc',
     'hostname degrade < overlay /etc',
     'share root ignore',
+    // A boot of which nothing is known takes nothing along.
+    ...(state === 'unknown' ? [] : ['extensions degrade']),
     'fstab degrade < overlay /etc',
     'stage initramfs degrade',
   ]);
@@ -78,6 +81,18 @@ test.each(['recovery', 'autoreset', 'unknown'] as const)('%s: overlays only', (s
     kind: 'machine-id',
     persistent: false,
   });
+});
+
+test('extensions wait for the directory that holds them, and a reset takes those of recovery', () => {
+  const find = (...given: Parameters<typeof plan>) =>
+    plan(...given).find(({ name }) => name === 'extensions');
+  const withStore = text.replace(/PERSISTENT_STATE_PATHS="?/, (found) => `${found}/var/lib/kairos `);
+  expect(withStore).not.toBe(text);
+  expect(find('passive', withStore)).toMatchObject({
+    needs: ['bind /var/lib/kairos'],
+    action: { kind: 'extensions', profile: 'passive' },
+  });
+  expect(find('autoreset')?.action).toEqual({ kind: 'extensions', profile: 'recovery' });
 });
 
 test('live: the root is an overlay already, and the disk is left alone', () => {

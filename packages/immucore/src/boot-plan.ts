@@ -1,4 +1,5 @@
 import { sentinels } from '@kairos/facts/boot-state';
+import { type ExtensionProfile, profileOfBoot } from '@kairos/facts/extensions';
 import { persistentDirectory } from '@kairos/facts/persistent-state';
 import type { BootFacts } from './boot-facts.ts';
 import { defaultPersistentPaths, isWithin, keepsState, type Layout } from './layout.ts';
@@ -41,6 +42,8 @@ export type BootAction =
     }
   | { readonly kind: 'machine-id'; readonly persistent: boolean }
   | { readonly kind: 'hostname'; readonly persistent: boolean }
+  /** Links the extensions of a profile, and those of every boot, to where systemd looks. */
+  | { readonly kind: 'extensions'; readonly profile: ExtensionProfile }
   | { readonly kind: 'share-root' }
   | { readonly kind: 'fstab' };
 
@@ -120,6 +123,18 @@ export function planAssembly(facts: BootFacts, layout: Layout): BootStep[] {
     step('hostname', 'degrade', { kind: 'hostname', persistent }, etc),
     step('share root', 'ignore', { kind: 'share-root' }),
   );
+  const profile = profileOfBoot(facts.state);
+  if (profile !== undefined && assembly !== 'none') {
+    const store = layout.persistent.find((path) => isWithin('/var/lib/kairos', path));
+    steps.push(
+      step(
+        'extensions',
+        'degrade',
+        { kind: 'extensions', profile },
+        store === undefined ? [] : [`bind ${store}`],
+      ),
+    );
+  }
   if (assembly !== 'none') steps.push(step('fstab', 'degrade', { kind: 'fstab' }, etc));
   steps.push(step('stage initramfs', 'degrade', { kind: 'stage', stage: 'initramfs' }));
   return steps;

@@ -1,6 +1,7 @@
 import { routeMap } from '../application.ts';
 import { installBundleCommand } from './agent-bundle.ts';
 import { configRoutes, printSchemaCommand, validateCommand } from './agent-config.ts';
+import { confextRoutes, sysextRoutes } from './agent-extensions.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { webuiCommand } from './agent-installers.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
@@ -26,6 +27,8 @@ export const agentRoutes = routeMap({
     'print-schema': printSchemaCommand,
     'run-stage': runStageCommand,
     'install-bundle': installBundleCommand,
+    sysext: sysextRoutes,
+    confext: confextRoutes,
     start: startCommand,
     notify: notifyCommand,
     recovery: recoveryCommand,

@@ -48,6 +48,10 @@ export const root = z.looseObject({
     .nullish(),
   webui: z.strictObject({ disable: flag, listen_address: text }).nullish(),
   providers: z.strictObject({ paths: texts, timeouts: textMap }).nullish(),
+  extensions: z
+    .strictObject({ policy: z.enum(['any', 'verity', 'signed']).nullish() })
+    .nullish()
+    .describe('What a sysext or confext has to prove before it is installed'),
   kcrypt: z
     .strictObject({
       ...kcryptKeys,

@@ -1,0 +1,201 @@
+import { configDirectories } from '@kairos/config/collect';
+import { KairosError } from '@kairos/facts/errors';
+import {
+  type ExtensionKind,
+  type ExtensionProfile,
+  extensionKinds,
+  profileOfBoot,
+} from '@kairos/facts/extensions';
+import type { Host } from '@kairos/host/host';
+import { collectConfig, isMapping } from '../collect-config.ts';
+import { type FetchOptions, fetchExtensions } from '../extension-fetch.ts';
+import {
+  disableExtension,
+  enableExtension,
+  findExtension,
+  removeExtension,
+  type StoredExtension,
+  storedExtensions,
+} from '../extension-store.ts';
+import { type ExtensionPolicy, extensionPolicies, verifyExtension } from '../extension-verify.ts';
+import { bootStateOfHost, checkRoot } from '../operation.ts';
+
+export interface ExtensionOptions {
+  readonly kind: ExtensionKind;
+  readonly warn: (message: string) => void;
+}
+
+function checkSystemd(host: Host, kind: ExtensionKind): void {
+  const { program } = extensionKinds[kind];
+  if (host.which(program) !== undefined) return;
+  throw new KairosError('TOOL_MISSING', `This system has no ${program}, which puts extensions into place`, {
+    exit: 'missingTool',
+    hint: kind === 'confext' ? 'It comes with systemd 254' : 'It comes with systemd',
+  });
+}
+
+/** `extensions.policy` of the node. A file that cannot be read might have had one, so that is told. */
+async function policyOf(host: Host, warn: (message: string) => void): Promise<ExtensionPolicy> {
+  const { config, problems } = await collectConfig(host, { directories: configDirectories, files: [] });
+  const given = isMapping(config.extensions) ? config.extensions.policy : undefined;
+  if (given === undefined || given === null) {
+    for (const { position, message } of problems) warn(`${position.file}:${position.line}: ${message}`);
+    return 'any';
+  }
+  const policy = extensionPolicies.find((one) => one === given);
+  if (policy !== undefined) return policy;
+  throw new KairosError('CONFIG_INVALID', `extensions.policy: ${JSON.stringify(given)} is not known`, {
+    exit: 'invalidInput',
+    hint: `It is one of ${extensionPolicies.join(', ')}`,
+  });
+}
+
+export function listExtensions(
+  host: Host,
+  { kind, profile }: { readonly kind: ExtensionKind; readonly profile?: ExtensionProfile },
+): readonly StoredExtension[] {
+  const all = storedExtensions(host.files, kind);
+  return profile === undefined ? all : all.filter(({ profiles }) => profiles.includes(profile));
+}
+
+/** Whether the running boot takes extensions of a profile. */
+function isBooted(host: Host, profile: ExtensionProfile): boolean {
+  const booted = profileOfBoot(bootStateOfHost(host));
+  return booted !== undefined && (profile === 'common' || profile === booted);
+}
+
+/** Puts the links of this boot right and lets systemd lay the extensions out anew. */
+async function refresh(host: Host, kind: ExtensionKind, name: string, linked: boolean): Promise<void> {
+  const { run, store, unit } = extensionKinds[kind];
+  const link = `${run}/${name}`;
+  if (linked) {
+    host.files.makeDirectory(run);
+    host.files.symlink(`${store}/${name}`, link);
+  } else host.files.remove(link);
+  await host.run(['systemctl', 'restart', unit]);
+}
+
+export interface ChangeResult {
+  readonly name: string;
+  readonly changed: boolean;
+  /** What holds for the running system: `now`, or from the next start on. */
+  readonly effective: 'now' | 'next start';
+}
+
+interface ChangeOptions extends ExtensionOptions {
+  readonly name: string;
+  readonly profile: ExtensionProfile;
+  readonly now: boolean;
+}
+
+/**
+ * Enables an extension for boots of a profile. It is verified again, since the policy may have become stricter.
+ * @throws KairosError `NOT_ROOT`, `EXTENSION_*`, and those of {@link verifyExtension}
+ */
+export async function enableExtensionVerb(host: Host, options: ChangeOptions): Promise<ChangeResult> {
+  checkRoot(host);
+  const { kind, profile, warn } = options;
+  checkSystemd(host, kind);
+  const { name, path, size } = findExtension(host.files, kind, options.name);
+  if (size === undefined) {
+    throw new KairosError('EXTENSION_NOT_FOUND', `The image of ${name} is gone: ${path}`, {
+      exit: 'notFound',
+    });
+  }
+  await verifyExtension(host, path, { kind, name, policy: await policyOf(host, warn), warn });
+  const changed = enableExtension(host.files, kind, profile, name);
+  return { name, changed, effective: await takeEffect(host, options, name, true) };
+}
+
+async function takeEffect(
+  host: Host,
+  { kind, profile, now, warn }: ChangeOptions,
+  name: string,
+  linked: boolean,
+): Promise<ChangeResult['effective']> {
+  if (!now) return 'next start';
+  if (!isBooted(host, profile)) {
+    warn(`--now: the running system was not started as ${profile}; it changes at the next such start`);
+    return 'next start';
+  }
+  // Disabled in one profile it may still be enabled in another that counts.
+  const stays =
+    linked ||
+    storedExtensions(host.files, kind)
+      .find((one) => one.name === name)
+      ?.profiles.some((one) => isBooted(host, one)) === true;
+  await refresh(host, kind, name, stays);
+  return 'now';
+}
+
+/** @throws KairosError `NOT_ROOT`, `EXTENSION_*` */
+export async function disableExtensionVerb(host: Host, options: ChangeOptions): Promise<ChangeResult> {
+  checkRoot(host);
+  const { kind, profile } = options;
+  const { name } = findExtension(host.files, kind, options.name);
+  const changed = disableExtension(host.files, kind, profile, name);
+  return { name, changed, effective: await takeEffect(host, options, name, false) };
+}
+
+export interface InstalledExtension {
+  readonly name: string;
+  readonly proof: 'signed' | 'verity' | 'none';
+  readonly rootHash?: string;
+}
+
+/**
+ * Fetches, verifies and keeps the extensions of a URI; none is enabled by that. Where one of several is refused, none is
+ * kept.
+ * @throws KairosError `NOT_ROOT`, and those of {@link fetchExtensions} and {@link verifyExtension}
+ */
+export async function installExtensions(
+  host: Host,
+  uri: string,
+  options: ExtensionOptions & FetchOptions,
+): Promise<InstalledExtension[]> {
+  checkRoot(host);
+  const { kind, warn } = options;
+  checkSystemd(host, kind);
+  const policy = await policyOf(host, warn);
+  const { store } = extensionKinds[kind];
+  const { files } = host;
+  // Of runs that were killed; a name with a dot is no extension.
+  for (const name of files.list(store)) if (name.startsWith('.incoming-')) files.remove(`${store}/${name}`);
+  const folder = `${store}/.incoming-${process.pid}`;
+  files.makeDirectory(folder, { mode: 0o700 });
+  try {
+    const names = await fetchExtensions(host, uri, folder, options);
+    const verified: InstalledExtension[] = [];
+    for (const name of names) {
+      const { proof, rootHash } = await verifyExtension(host, `${folder}/${name}`, {
+        kind,
+        name,
+        policy,
+        warn,
+      });
+      verified.push({ name, proof, ...(rootHash === undefined ? {} : { rootHash }) });
+    }
+    for (const { name } of verified) {
+      files.chmod(`${folder}/${name}`, 0o644);
+      files.chown(`${folder}/${name}`, 0, 0);
+      files.rename(`${folder}/${name}`, `${store}/${name}`);
+    }
+    return verified;
+  } finally {
+    files.remove(folder);
+  }
+}
+
+/** @throws KairosError `NOT_ROOT`, `EXTENSION_*` */
+export async function removeExtensionVerb(
+  host: Host,
+  options: ExtensionOptions & { readonly name: string; readonly now: boolean },
+): Promise<ChangeResult> {
+  checkRoot(host);
+  const { kind, now } = options;
+  const { name } = findExtension(host.files, kind, options.name);
+  const linked = host.files.status(`${extensionKinds[kind].run}/${name}`) !== undefined;
+  removeExtension(host.files, kind, name);
+  if (now && linked) await refresh(host, kind, name, false);
+  return { name, changed: true, effective: now || !linked ? 'now' : 'next start' };
+}
