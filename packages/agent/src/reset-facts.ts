@@ -83,6 +83,9 @@ export type StatePlace =
     }
   | { readonly device: string; readonly size: number; readonly place: undefined; readonly damage: string };
 
+/** File systems that a node's partitions may have. */
+const filesystems: readonly string[] = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'];
+
 /** e2fsck, exit codes: errors left uncorrected, operational error. */
 const fsckFailed = 4 | 8;
 
@@ -97,6 +100,9 @@ export async function openState(
   options: { readonly mend: boolean; readonly cleanup: Cleanup; readonly warn: (message: string) => void },
 ): Promise<StatePlace> {
   const { path: device, size } = partition;
+  if (partition.filesystem !== '' && !filesystems.includes(partition.filesystem)) {
+    return { device, size, place: undefined, damage: `it holds ${partition.filesystem}` };
+  }
   const isMounted = host.mounts().some(({ target }) => partition.mountPoints.includes(target));
   if (
     options.mend &&
@@ -134,8 +140,6 @@ export function pendingReset(
   if (!marks[assessment.reset]) return undefined;
   return readResetJournal(host.files, `${mountPoint}/${resetJournalName}`);
 }
-
-const filesystems: readonly string[] = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'];
 
 /**
  * A partition beside the slots; its damage is a fact and no error.

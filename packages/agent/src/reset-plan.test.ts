@@ -86,6 +86,8 @@ const short = (steps: readonly ResetStep[]) =>
         return [step.program.replace('/usr/bin/kairos-agent.', '')];
       case 'write-file':
         return [`write ${path(step.path)}`];
+      case 'forget-entries':
+        return [`forget ${path(step.user ?? step.installation)}`];
       case 'record-reset':
         return ['record'];
       case 'verify-image':
@@ -201,8 +203,8 @@ describe('what is done, in order', () => {
       { entryName: 'Edge', tries: 0 },
       false,
       [
-        ...[...pre, 'default_menu_entry=Edge', ...begin, '-discard-1', '-upgrade.json', ...format],
-        ...['-transition', ...post, 'saved_entry=', 'next_entry=', 'journal done persistent'],
+        ...[...pre, '-discard-1', '-transition', 'default_menu_entry=Edge', ...begin, '-upgrade.json'],
+        ...[...format, ...post, 'forget /oem/grubenv', 'journal done persistent'],
         ...['kairos_reset=', 'kairos_tries=', 'kairos_fallback_tries=', 'kairos_failed='],
       ],
     ],
@@ -261,6 +263,23 @@ describe('no room for a third slot', () => {
     ],
   ])('%s', (_, given, expected) => {
     expect(moves(given)).toEqual(expected);
+  });
+
+  test('what was copied gives way to the journal', () => {
+    const given = {
+      state: state(0),
+      active: slot('v1'),
+      transition: { there: true, size: slotSize, present: ['root.img'] },
+    };
+    const steps = short(planReset(facts(given), wish, false).steps);
+    expect(steps.slice(2, 5)).toEqual(['-transition', 'journal running', 'kairos_reset=3']);
+  });
+
+  test('not even room for the journal is refused', () => {
+    const given = { state: state(10), active: slot('v1'), passive: slot('v1') };
+    expect(() => planReset(facts(given), wish, false)).toThrow(
+      expect.objectContaining({ code: 'NO_SPACE', details: { needed: MiB, available: 10 } }),
+    );
   });
 
   test('a whole slot is not given up where no other is: it is refused with numbers', () => {

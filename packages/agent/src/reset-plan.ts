@@ -43,6 +43,11 @@ export type ResetAction =
   /** Reads every byte of the image, before what cannot be had back is given up for it. */
   | { readonly kind: 'verify-image'; readonly size: number }
   | { readonly kind: 'write-reset-journal'; readonly path: string; readonly journal: ResetJournal }
+  /**
+   * Lets the default entry start again. A block of the user that cannot be written is overruled in the one of the
+   * installation, which GRUB reads after it.
+   */
+  | { readonly kind: 'forget-entries'; readonly user: string | undefined; readonly installation: string }
   /** Unmounts a file system that is about to be made anew. */
   | { readonly kind: 'detach'; readonly target: string }
   /** Mounts where the running system has it, to stay. */
@@ -202,20 +207,20 @@ function slotWork(facts: ResetFacts, size: number): SlotWork {
   const work = { active: !isNew(active), passive: !isNew(passive) };
   const sizeOf = (names: readonly string[]) =>
     names.reduce((sum, name) => sum + (image.files.get(name) ?? 0), 0);
-  const present = work.active || work.passive ? transition.present : [];
+  const discarded = facts.discarded.reduce((sum, one) => sum + one.size, 0);
+  // The journal comes first and needs room; what was copied already gives way to it.
+  const hasRoom = facts.state.free + discarded >= overhead;
+  const present = (work.active || work.passive) && hasRoom ? transition.present : [];
   const first = size - sizeOf(present) + overhead;
   const whole = (slot: SlotNow) => slot.there && slot.damage === undefined;
-  let free =
-    facts.state.free +
-    facts.discarded.reduce((sum, one) => sum + one.size, 0) +
-    transition.size -
-    sizeOf(present);
+  let free = facts.state.free + discarded + transition.size - sizeOf(present);
   const dropFirst: ('active' | 'passive')[] = [];
   let needed = 0;
-  let available = free;
+  let available = 0;
   const need = (bytes: number) => {
     if (bytes - free > needed - available || needed === 0) [needed, available] = [bytes, free];
   };
+  need(overhead);
   let passiveSize = passive.size;
   if (work.active) {
     const expendable = [
@@ -349,6 +354,10 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
   for (const other of facts.otherMounts) add('prepare', { kind: 'make-writable', mountPoint: other });
 
   if (pending?.status !== 'done') {
+    // What nobody starts goes first: it may be what takes the room for the journal.
+    const scraps = facts.discarded.map(({ name }) => name);
+    if (facts.transition.there && work.present.length === 0) scraps.push('transition');
+    for (const name of scraps) add('prepare', { kind: 'remove', path: `${cos}/${name}` });
     // Without a menu nothing starts, so where it is missing it comes first. Else it comes last: what goes on after a
     // power cut is the boot loader that began.
     const menuFirst = !facts.menuThere;
@@ -366,7 +375,6 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
     add('prepare', checkpoint);
 
     // From here on the boot loader starts the reset again until it is done.
-    for (const { name } of facts.discarded) add('copy', { kind: 'remove', path: `${cos}/${name}` });
     if (facts.upgradeJournal) add('copy', { kind: 'remove', path: `${cos}/${journalName}` });
     for (const slot of work.dropFirst) add('copy', ...drop(cos, mountPoint, slot));
     const copyImage = (phase: ResetPhase, present: readonly string[]) => {
@@ -406,8 +414,6 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
     if (work.passive) {
       copyImage('passive', work.active ? [] : work.present);
       giveName('passive', facts.passive.there && !work.dropPassive && !work.dropFirst.includes('passive'));
-    } else if (!work.active && facts.transition.there) {
-      add('passive', { kind: 'remove', path: `${cos}/transition` });
     }
     if (!menuFirst && facts.bootloader.steps.length > 0) {
       add('bootloader', ...facts.bootloader.steps, checkpoint);
@@ -435,19 +441,18 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
   }
 
   // A saved entry would lead past the new system, or into the next reset.
-  const forget = (path: string, variables: GrubVariables) => {
-    const names = ['next_entry', 'saved_entry'].filter((name) => variables[name]);
-    if (names.length === 0) return;
-    const changes = Object.fromEntries(names.map((name) => [name, '']));
-    add('done', { kind: 'set-environment', path, changes, own: false });
-  };
-  if (oem?.place !== undefined && !erases('oem')) {
-    if (facts.userEnvironment.next_entry || facts.userEnvironment.saved_entry) {
-      add('done', { kind: 'make-writable', mountPoint: oem.place });
-    }
-    forget(`${oem.place}/grubenv`, facts.userEnvironment);
+  const user = oem?.place === undefined || erases('oem') ? undefined : `${oem.place}/grubenv`;
+  const saved = (variables: GrubVariables) =>
+    ['next_entry', 'saved_entry'].some((name) => Boolean(variables[name]));
+  const hasSaved = user !== undefined && saved(facts.userEnvironment);
+  if (hasSaved && oem?.place !== undefined) add('done', { kind: 'make-writable', mountPoint: oem.place });
+  if (hasSaved || saved(facts.installationEnvironment)) {
+    add('done', {
+      kind: 'forget-entries',
+      user: hasSaved ? user : undefined,
+      installation: `${mountPoint}/grub_oem_env`,
+    });
   }
-  forget(`${mountPoint}/grub_oem_env`, facts.installationEnvironment);
   // Done first, then the mark: cut off in between, the next start finds nothing to do but this.
   note('done', { status: 'done' });
   const count = wish.tries === 0 ? '' : String(wish.tries);
