@@ -3,6 +3,7 @@ import {
   closeSync,
   cpSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -248,13 +249,18 @@ test.each<[string, (disk: LoopDisk) => void, RegExp[]]>([
 /** Fills a file system up to so many free bytes. */
 function fill(place: string, leave: number): void {
   const path = join(place, 'ballast');
-  const chunk = Buffer.alloc(MiB, 1);
   const descriptor = openSync(path, 'w');
   let size = 0;
   try {
-    for (;;) size += writeSync(descriptor, chunk);
-  } catch (error) {
-    if (!isSystemError(error, 'ENOSPC')) throw error;
+    // What is allocated late is reckoned too high until it is synced.
+    for (const chunk of [MiB, 512, 512].map((length) => Buffer.alloc(length, 1))) {
+      try {
+        for (;;) size += writeSync(descriptor, chunk);
+      } catch (error) {
+        if (!isSystemError(error, 'ENOSPC')) throw error;
+      }
+      fsyncSync(descriptor);
+    }
   } finally {
     closeSync(descriptor);
   }

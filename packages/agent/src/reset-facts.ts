@@ -4,6 +4,7 @@ import type { BootState } from '@kairos/facts/boot-state';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { labels, partitionNames } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
+import { slotFiles } from '@kairos/facts/slot';
 import type { Disk, Partition } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
@@ -17,7 +18,7 @@ import { type OpenPartition, openPartition } from './partition-access.ts';
 import { type ResetJournal, readResetJournal, resetJournalName } from './reset-journal.ts';
 import type { DataPartition, ResetFacts, ResetFilesystem, SlotNow } from './reset-plan.ts';
 import { damageOf, readSlot, treeSize } from './slot-view.ts';
-import { bootloaderFacts, imageManifestDigest, presentFiles } from './upgrade-facts.ts';
+import { bootloaderFacts, imageManifestDigest, partialFiles, presentFiles } from './upgrade-facts.ts';
 import { journalName } from './upgrade-journal.ts';
 
 type DiskPart = 'state' | 'recovery' | 'oem' | 'persistent';
@@ -130,14 +131,17 @@ export async function openState(
   }
 }
 
+function isMarked(host: Host, mountPoint: string, warn: (message: string) => void): boolean {
+  return Boolean(readEnvironment(host.files, `${mountPoint}/boot_assessment`, warn)[assessment.reset]);
+}
+
 /** The reset that the boot loader starts again until it is done. */
 export function pendingReset(
   host: Host,
   mountPoint: string,
   warn: (message: string) => void,
 ): ResetJournal | undefined {
-  const marks = readEnvironment(host.files, `${mountPoint}/boot_assessment`, warn);
-  if (!marks[assessment.reset]) return undefined;
+  if (!isMarked(host, mountPoint, warn)) return undefined;
   return readResetJournal(host.files, `${mountPoint}/${resetJournalName}`);
 }
 
@@ -259,22 +263,31 @@ export async function gatherResetFacts(options: ResetGatherOptions): Promise<Res
     ...{ host, disk, cleanup, payload: options.payload },
     place: { mountPoint },
   });
+  const present = state.place ? await presentFiles(files, transition, image, digest, signal) : [];
   const environment = (path: string) => (state.place ? readEnvironment(files, path, warn) : {});
   return {
     bootState: options.bootState,
     architecture: options.architecture,
     now: options.now.toISOString(),
-    image: { source: image.source, manifestDigest: digest, manifest: image.manifest, files: image.files },
-    state: { device: state.device, mountPoint, damage: state.damage, free },
+    image: {
+      ...{ source: image.source, manifestDigest: digest, manifest: image.manifest, files: image.files },
+      isLocal: image.path?.(slotFiles.root) !== undefined,
+    },
+    state: {
+      ...{ device: state.device, mountPoint, damage: state.damage, free },
+      marked: state.place !== undefined && isMarked(host, mountPoint, warn),
+    },
+    recovery: { mountPoint: paths.cosState, marked: isMarked(host, paths.cosState, warn) },
     active: await slot('active'),
     passive: await slot('passive'),
     transition: state.place
       ? {
           there: files.status(transition) !== undefined,
           size: treeSize(files, transition),
-          present: await presentFiles(files, transition, image, digest, signal),
+          present,
+          partial: partialFiles(files, transition, image, present),
         }
-      : { there: false, size: 0, present: [] },
+      : { there: false, size: 0, present: [], partial: {} },
     discarded: state.place
       ? files
           .list(cos)
