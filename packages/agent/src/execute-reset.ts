@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
+import { type GrubVariables, updateGrubEnvironment } from '@kairos/host/grub-environment';
 import { throwIfStopped } from '@kairos/host/streams';
 import type { SlotSource } from './copy-slot.ts';
 import { carryOut as carryOutInstallStep } from './execute-install.ts';
@@ -66,6 +67,26 @@ export function writeResetJournal(
   }
 }
 
+function forgetEntries(step: Action<'forget-entries'>, { host, warn }: ResetContext): void {
+  const { files } = host;
+  const nothing = { next_entry: '', saved_entry: '' };
+  let overruled: GrubVariables = nothing;
+  try {
+    if (step.user !== undefined) updateGrubEnvironment(files, step.user, nothing);
+  } catch (error) {
+    warn(`Could not forget the saved boot entry in ${step.user}, so it is overruled: ${reasonOf(error)}`);
+    overruled = { next_entry: '', saved_entry: 'cos' };
+  }
+  try {
+    updateGrubEnvironment(files, step.installation, overruled);
+  } catch (error) {
+    if (!(error instanceof KairosError) || error.code !== 'GRUB_ENVIRONMENT_CORRUPT') throw error;
+    warn(`${reasonOf(error)}; it is written anew`);
+    files.remove(step.installation);
+    updateGrubEnvironment(files, step.installation, overruled);
+  }
+}
+
 async function detach(target: string, { host, cleanup }: ResetContext): Promise<void> {
   if (!host.mounts().some((mount) => mount.target === target)) return;
   try {
@@ -90,6 +111,8 @@ export async function carryOut(step: ResetAction, context: ResetContext): Promis
       const finished = step.journal.status === 'done' ? context.now().toISOString() : null;
       return writeResetJournal(context, step.path, { ...step.journal, finished });
     }
+    case 'forget-entries':
+      return forgetEntries(step, context);
     case 'detach':
       return detach(step.target, context);
     case 'attach':
@@ -119,6 +142,8 @@ export function describeResetStep(step: ResetAction): string {
       const made = formatted.length === 0 ? '' : `, made anew: ${formatted.join(', ')}`;
       return `note in ${step.path}: ${status}${made}`;
     }
+    case 'forget-entries':
+      return `forget saved boot entries in ${step.user ?? step.installation}`;
     case 'detach':
       return `unmount ${step.target}`;
     case 'attach':

@@ -89,6 +89,7 @@ test('the steps of an installation, in order', () => {
     'bootloader: write /run/cos/state/grub_oem_env (1.0 KiB)',
     'bootloader: write /run/cos/state/boot_assessment (1.0 KiB)',
     'bootloader: write /run/cos/state/grub2/grub.cfg (4 B)',
+    'bootloader: write /run/cos/recovery/grub2/grub.cfg (4 B)',
     'bootloader: write /run/cos/efi/EFI/BOOT/BOOTX64.EFI (4 B)',
     'bootloader: write /run/cos/efi/EFI/BOOT/grubx64.efi (4 B)',
     expect.stringMatching(/^bootloader: write \/run\/cos\/efi\/EFI\/BOOT\/grub\.cfg /),

@@ -402,6 +402,8 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   environment(`${workMounts.state}/grub_oem_env`, { default_menu_entry: title });
   environment(`${workMounts.state}/boot_assessment`, {});
   write('bootloader', `${workMounts.state}/grub2/grub.cfg`, bootloader.diskConfig);
+  // For a node whose COS_STATE is lost.
+  write('bootloader', `${workMounts.recovery}/grub2/grub.cfg`, bootloader.diskConfig);
   if (bootloader.efi && byName('efi')) {
     for (const [path, content] of efiSystemFiles(bootloader.efi, menuStub('disk'))) {
       write('bootloader', `${workMounts.efi}/${path}`, content);

@@ -4,6 +4,7 @@ import type { BootState } from '@kairos/facts/boot-state';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { labels, partitionNames } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
+import { slotFiles } from '@kairos/facts/slot';
 import type { Disk, Partition } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
@@ -17,7 +18,7 @@ import { type OpenPartition, openPartition } from './partition-access.ts';
 import { type ResetJournal, readResetJournal, resetJournalName } from './reset-journal.ts';
 import type { DataPartition, ResetFacts, ResetFilesystem, SlotNow } from './reset-plan.ts';
 import { damageOf, readSlot, treeSize } from './slot-view.ts';
-import { bootloaderFacts, imageManifestDigest, presentFiles } from './upgrade-facts.ts';
+import { bootloaderFacts, imageManifestDigest, partialFiles, presentFiles } from './upgrade-facts.ts';
 import { journalName } from './upgrade-journal.ts';
 
 type DiskPart = 'state' | 'recovery' | 'oem' | 'persistent';
@@ -83,6 +84,9 @@ export type StatePlace =
     }
   | { readonly device: string; readonly size: number; readonly place: undefined; readonly damage: string };
 
+/** File systems that a node's partitions may have. */
+const filesystems: readonly string[] = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'];
+
 /** e2fsck, exit codes: errors left uncorrected, operational error. */
 const fsckFailed = 4 | 8;
 
@@ -97,6 +101,9 @@ export async function openState(
   options: { readonly mend: boolean; readonly cleanup: Cleanup; readonly warn: (message: string) => void },
 ): Promise<StatePlace> {
   const { path: device, size } = partition;
+  if (partition.filesystem !== '' && !filesystems.includes(partition.filesystem)) {
+    return { device, size, place: undefined, damage: `it holds ${partition.filesystem}` };
+  }
   const isMounted = host.mounts().some(({ target }) => partition.mountPoints.includes(target));
   if (
     options.mend &&
@@ -124,18 +131,19 @@ export async function openState(
   }
 }
 
+function isMarked(host: Host, mountPoint: string, warn: (message: string) => void): boolean {
+  return Boolean(readEnvironment(host.files, `${mountPoint}/boot_assessment`, warn)[assessment.reset]);
+}
+
 /** The reset that the boot loader starts again until it is done. */
 export function pendingReset(
   host: Host,
   mountPoint: string,
   warn: (message: string) => void,
 ): ResetJournal | undefined {
-  const marks = readEnvironment(host.files, `${mountPoint}/boot_assessment`, warn);
-  if (!marks[assessment.reset]) return undefined;
+  if (!isMarked(host, mountPoint, warn)) return undefined;
   return readResetJournal(host.files, `${mountPoint}/${resetJournalName}`);
 }
-
-const filesystems: readonly string[] = ['ext2', 'ext3', 'ext4', 'xfs', 'btrfs'];
 
 /**
  * A partition beside the slots; its damage is a fact and no error.
@@ -255,22 +263,31 @@ export async function gatherResetFacts(options: ResetGatherOptions): Promise<Res
     ...{ host, disk, cleanup, payload: options.payload },
     place: { mountPoint },
   });
+  const present = state.place ? await presentFiles(files, transition, image, digest, signal) : [];
   const environment = (path: string) => (state.place ? readEnvironment(files, path, warn) : {});
   return {
     bootState: options.bootState,
     architecture: options.architecture,
     now: options.now.toISOString(),
-    image: { source: image.source, manifestDigest: digest, manifest: image.manifest, files: image.files },
-    state: { device: state.device, mountPoint, damage: state.damage, free },
+    image: {
+      ...{ source: image.source, manifestDigest: digest, manifest: image.manifest, files: image.files },
+      isLocal: image.path?.(slotFiles.root) !== undefined,
+    },
+    state: {
+      ...{ device: state.device, mountPoint, damage: state.damage, free },
+      marked: state.place !== undefined && isMarked(host, mountPoint, warn),
+    },
+    recovery: { mountPoint: paths.cosState, marked: isMarked(host, paths.cosState, warn) },
     active: await slot('active'),
     passive: await slot('passive'),
     transition: state.place
       ? {
           there: files.status(transition) !== undefined,
           size: treeSize(files, transition),
-          present: await presentFiles(files, transition, image, digest, signal),
+          present,
+          partial: partialFiles(files, transition, image, present),
         }
-      : { there: false, size: 0, present: [] },
+      : { there: false, size: 0, present: [], partial: {} },
     discarded: state.place
       ? files
           .list(cos)

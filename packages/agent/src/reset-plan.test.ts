@@ -50,9 +50,14 @@ const journal: ResetJournal = {
 };
 const facts = (more: Partial<ResetFacts> = {}): ResetFacts => ({
   ...{ bootState: 'autoreset', architecture: 'amd64', now: '2026-01-02T03:04:05Z' },
-  image: { source: 'dir:/r', manifestDigest: digest('v1'), manifest: manifest('v1'), files },
-  state: { device: '/dev/vda5', mountPoint: '/s', damage: undefined, free: 500 * MiB },
-  ...{ active: slot('v3'), passive: slot('v2'), transition: { there: false, size: 0, present: [] } },
+  image: { source: 'dir:/r', manifestDigest: digest('v1'), manifest: manifest('v1'), files, isLocal: true },
+  state: { device: '/dev/vda5', mountPoint: '/s', marked: false, damage: undefined, free: 500 * MiB },
+  recovery: { mountPoint: '/r', marked: false },
+  ...{
+    active: slot('v3'),
+    passive: slot('v2'),
+    transition: { there: false, size: 0, present: [], partial: {} },
+  },
   ...{ discarded: [], upgradeJournal: false, pending: undefined, menuThere: true },
   persistent: partition(6, { filesystem: 'xfs' }),
   oem: partition(3, { place: '/oem', mountPoints: ['/oem'] }),
@@ -86,6 +91,8 @@ const short = (steps: readonly ResetStep[]) =>
         return [step.program.replace('/usr/bin/kairos-agent.', '')];
       case 'write-file':
         return [`write ${path(step.path)}`];
+      case 'forget-entries':
+        return [`forget ${path(step.user ?? step.installation)}`];
       case 'record-reset':
         return ['record'];
       case 'verify-image':
@@ -163,8 +170,9 @@ describe('what is done, in order', () => {
       'what goes on does not make a file system again, nor count its starts anew',
       {
         active: slot('v1'),
-        transition: { there: true, size: slotSize, present: ['root.img'] },
+        transition: { there: true, size: slotSize, present: ['root.img'], partial: {} },
         pending: { ...journal, formatted: ['persistent'] },
+        state: { ...facts().state, marked: true },
       },
       {},
       true,
@@ -194,22 +202,22 @@ describe('what is done, in order', () => {
         passive: slot('v1'),
         discarded: [{ name: 'discard-1', size: 5 }],
         upgradeJournal: true,
-        transition: { there: true, size: 5, present: [] },
+        transition: { there: true, size: 5, present: [], partial: {} },
         userEnvironment: { saved_entry: 'statereset', extra_cmdline: 'quiet' },
         installationEnvironment: { next_entry: 'recovery' },
       },
       { entryName: 'Edge', tries: 0 },
       false,
       [
-        ...[...pre, 'default_menu_entry=Edge', ...begin, '-discard-1', '-upgrade.json', ...format],
-        ...['-transition', ...post, 'saved_entry=', 'next_entry=', 'journal done persistent'],
+        ...[...pre, '-discard-1', '-transition', 'default_menu_entry=Edge', ...begin, '-upgrade.json'],
+        ...[...format, ...post, 'forget /oem/grubenv', 'journal done persistent'],
         ...['kairos_reset=', 'kairos_tries=', 'kairos_fallback_tries=', 'kairos_failed='],
       ],
     ],
     [
       'a state partition that cannot be mounted: the image is read whole first, the menu comes before the journal',
       {
-        state: { device: '/dev/vda5', mountPoint: '/s', damage: 'bad superblock', free: 900 * MiB },
+        state: { ...facts().state, damage: 'bad superblock', free: 900 * MiB },
         ...{ active: nothing, passive: nothing, menuThere: false },
         bootloader: {
           steps: [{ kind: 'write-file', path: '/s/grub2/grub.cfg', mode: 0o644, content: new Uint8Array() }],
@@ -219,22 +227,24 @@ describe('what is done, in order', () => {
       {},
       false,
       [
-        ...[...pre, 'verify-image', 'mkfs.ext4 COS_STATE', 'write grub2/grub.cfg'],
+        ...[...pre, 'verify-image', 'journal running', 'kairos_reset=3'],
+        ...['mkfs.ext4 COS_STATE', 'write grub2/grub.cfg'],
         ...['default_menu_entry=Kairos', ...begin, 'copy', ...format, 'transition->active', '-transition'],
         ...['copy', 'transition->passive', '-transition', ...post, ...end()],
+        ...['kairos_reset=', '-/r/reset.json'],
       ],
     ],
   ];
   test.each(cases)('%s', (_, given, more, resumes, expected) => {
-    expect(short(planReset(facts(given), { ...wish, ...more }, resumes).steps)).toEqual(expected);
+    expect(short(planReset(facts(given), { ...wish, ...more }, { resumes }).steps)).toEqual(expected);
   });
 });
 
 describe('no room for a third slot', () => {
-  const state = (free: number) => ({ device: '/dev/vda5', mountPoint: '/s', damage: undefined, free });
+  const state = (free: number) => ({ ...facts().state, free });
   const drop = (name: string) => [`${name}->discard-${name}`, `-discard-${name}`];
   const moves = (given: Partial<ResetFacts>) =>
-    short(planReset(facts(given), wish, false).steps).filter((step) => /copy|->|^-/.test(step));
+    short(planReset(facts(given), wish, { resumes: false }).steps).filter((step) => /copy|->|^-/.test(step));
 
   test.each<[string, Partial<ResetFacts>, string[]]>([
     [
@@ -263,9 +273,26 @@ describe('no room for a third slot', () => {
     expect(moves(given)).toEqual(expected);
   });
 
+  test('what was copied gives way to the journal', () => {
+    const given = {
+      state: state(0),
+      active: slot('v1'),
+      transition: { there: true, size: slotSize, present: ['root.img'], partial: {} },
+    };
+    const steps = short(planReset(facts(given), wish, { resumes: false }).steps);
+    expect(steps.slice(2, 5)).toEqual(['-transition', 'journal running', 'kairos_reset=3']);
+  });
+
+  test('not even room for the journal is refused', () => {
+    const given = { state: state(10), active: slot('v1'), passive: slot('v1') };
+    expect(() => planReset(facts(given), wish, { resumes: false })).toThrow(
+      expect.objectContaining({ code: 'NO_SPACE', details: { needed: MiB, available: 10 } }),
+    );
+  });
+
   test('a whole slot is not given up where no other is: it is refused with numbers', () => {
     const given = { state: state(10 * MiB), passive: nothing };
-    expect(() => planReset(facts(given), wish, false)).toThrow(
+    expect(() => planReset(facts(given), wish, { resumes: false })).toThrow(
       expect.objectContaining({
         code: 'NO_SPACE',
         details: { needed: slotSize + MiB, available: 10 * MiB },
@@ -274,10 +301,38 @@ describe('no room for a third slot', () => {
   });
 });
 
+test('the stage in the new system comes with its partitions, before the one beside it', () => {
+  const given = facts({ active: slot('v1'), passive: slot('v1') });
+  const { steps } = planReset(given, wish, { resumes: false, chrootStage: true });
+  const at = steps.findIndex(({ kind }) => kind === 'chroot-stage');
+  expect(steps[at]).toEqual({
+    ...{ kind: 'chroot-stage', phase: 'after-reset', stage: 'after-reset-chroot', slot: '/s/cOS/active' },
+    binds: [
+      { from: '/oem', to: '/oem' },
+      { from: '/run/cos/persistent', to: '/usr/local' },
+    ],
+  });
+  expect([steps[at - 1]?.kind, short(steps.slice(at + 1))[0]]).toEqual(['mount', 'after-reset']);
+});
+
+test('what was fetched is copied from the active slot', () => {
+  const { steps } = planReset(
+    facts({
+      image: { ...facts().image, isLocal: false },
+      transition: { there: true, size: 5, present: [], partial: { 'root.img': 5 } },
+    }),
+    wish,
+    { resumes: false },
+  );
+  const [first, second] = steps.flatMap((step) => (step.kind === 'copy-image' ? [step] : []));
+  expect([first?.partial, first?.local]).toEqual([{ 'root.img': 5 }, {}]);
+  expect(second).toMatchObject({ partial: {}, local: { 'root.img': '/s/cOS/active/root.img' } });
+});
+
 describe('refused', () => {
   const code = (given: Partial<ResetFacts>) => {
     try {
-      planReset(facts(given), wish, false);
+      planReset(facts(given), wish, { resumes: false });
     } catch (error) {
       return (error as { code: string }).code;
     }
@@ -298,7 +353,7 @@ test('who has to agree is told what goes and what stays', () => {
   const { erases, keeps, notes } = planReset(
     facts({ oem: partition(3, { damage: 'bad superblock' }), passive: slot('v1') }),
     wish,
-    false,
+    { resumes: false },
   );
   expect(erases).toEqual([
     'COS_PERSISTENT (/dev/vda6): all data, /home, /usr/local, persistent parts of /etc and /var',

@@ -2,6 +2,7 @@ import type { Architecture } from '@kairos/facts/architecture';
 import type { BootState } from '@kairos/facts/boot-state';
 import { KairosError } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
+import { paths } from '@kairos/facts/paths';
 import { formatSize, MiB } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
@@ -35,7 +36,17 @@ export type ResetPhase =
 export type ResetAction =
   | Extract<
       InstallAction,
-      { kind: 'stage' | 'hook' | 'remove' | 'write-file' | 'write-device' | 'make-filesystem' | 'mount' }
+      {
+        kind:
+          | 'stage'
+          | 'chroot-stage'
+          | 'hook'
+          | 'remove'
+          | 'write-file'
+          | 'write-device'
+          | 'make-filesystem'
+          | 'mount';
+      }
     >
   | Extract<UpgradeAction, { kind: 'make-writable' | 'copy-image' | 'set-environment' }>
   | SlotAction
@@ -43,6 +54,11 @@ export type ResetAction =
   /** Reads every byte of the image, before what cannot be had back is given up for it. */
   | { readonly kind: 'verify-image'; readonly size: number }
   | { readonly kind: 'write-reset-journal'; readonly path: string; readonly journal: ResetJournal }
+  /**
+   * Lets the default entry start again. A block of the user that cannot be written is overruled in the one of the
+   * installation, which GRUB reads after it.
+   */
+  | { readonly kind: 'forget-entries'; readonly user: string | undefined; readonly installation: string }
   /** Unmounts a file system that is about to be made anew. */
   | { readonly kind: 'detach'; readonly target: string }
   /** Mounts where the running system has it, to stay. */
@@ -88,15 +104,21 @@ export interface ResetFacts {
     readonly manifestDigest: string;
     readonly manifest: ImageManifest;
     readonly files: ReadonlyMap<string, number>;
+    /** Its files lie on this machine, and need not be fetched. */
+    readonly isLocal: boolean;
   };
   readonly state: {
     readonly device: string;
     readonly mountPoint: string;
+    /** The boot loader has the mark of a reset there. */
+    readonly marked: boolean;
     /** Why its file system cannot be used; it is made anew then. */
     readonly damage: string | undefined;
     /** Bytes that are free on it, or would be on a new one. */
     readonly free: number;
   };
+  /** The partition that recovery runs from. While `COS_STATE` is made anew, the boot loader reads its mark there. */
+  readonly recovery: { readonly mountPoint: string; readonly marked: boolean };
   readonly active: SlotNow;
   readonly passive: SlotNow;
   readonly transition: {
@@ -104,6 +126,8 @@ export interface ResetFacts {
     readonly size: number;
     /** Files of the image that are there already, read and right. */
     readonly present: readonly string[];
+    /** Bytes of files of the image that are there in part. */
+    readonly partial: Readonly<Record<string, number>>;
   };
   readonly discarded: readonly { readonly name: string; readonly size: number }[];
   /** An interrupted upgrade has left its journal. */
@@ -183,6 +207,7 @@ interface SlotWork {
   readonly active: boolean;
   readonly passive: boolean;
   readonly present: readonly string[];
+  readonly partial: Readonly<Record<string, number>>;
   /** Before the copy of the active slot. */
   readonly dropFirst: readonly ('active' | 'passive')[];
   /** The passive slot goes before its successor is copied; the active one is new and whole by then. */
@@ -202,20 +227,21 @@ function slotWork(facts: ResetFacts, size: number): SlotWork {
   const work = { active: !isNew(active), passive: !isNew(passive) };
   const sizeOf = (names: readonly string[]) =>
     names.reduce((sum, name) => sum + (image.files.get(name) ?? 0), 0);
-  const present = work.active || work.passive ? transition.present : [];
+  const discarded = facts.discarded.reduce((sum, one) => sum + one.size, 0);
+  // The journal comes first and needs room; what was copied already gives way to it.
+  const hasRoom = facts.state.free + discarded >= overhead;
+  const continues = (work.active || work.passive) && hasRoom;
+  const [present, partial] = continues ? [transition.present, transition.partial] : [[], {}];
   const first = size - sizeOf(present) + overhead;
   const whole = (slot: SlotNow) => slot.there && slot.damage === undefined;
-  let free =
-    facts.state.free +
-    facts.discarded.reduce((sum, one) => sum + one.size, 0) +
-    transition.size -
-    sizeOf(present);
+  let free = facts.state.free + discarded + transition.size - sizeOf(present);
   const dropFirst: ('active' | 'passive')[] = [];
   let needed = 0;
-  let available = free;
+  let available = 0;
   const need = (bytes: number) => {
     if (bytes - free > needed - available || needed === 0) [needed, available] = [bytes, free];
   };
+  need(overhead);
   let passiveSize = passive.size;
   if (work.active) {
     const expendable = [
@@ -238,7 +264,16 @@ function slotWork(facts: ResetFacts, size: number): SlotWork {
   if (dropPassive) free += passiveSize;
   if (makesPassive) need(second);
   available = Math.max(0, available);
-  return { active: work.active, passive: makesPassive, present, dropFirst, dropPassive, needed, available };
+  return {
+    active: work.active,
+    passive: makesPassive,
+    present,
+    partial,
+    dropFirst,
+    dropPassive,
+    needed,
+    available,
+  };
 }
 
 /** How a partition beside the slots fares, in words. */
@@ -279,7 +314,17 @@ function fate(
  * @throws KairosError where it is refused: `RESET_NOT_IN_RECOVERY`, `WRONG_ARCHITECTURE`, `SLOT_INCOMPLETE`,
  *   `SLOT_FILE_NAME`, `NO_SPACE`
  */
-export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean): ResetPlan {
+export function planReset(
+  facts: ResetFacts,
+  wish: ResetWish,
+  options: {
+    /** A reset that was cut off goes on. */
+    readonly resumes: boolean;
+    /** Whether there are steps for the stage `after-reset-chroot`. */
+    readonly chrootStage?: boolean;
+  },
+): ResetPlan {
+  const { resumes } = options;
   checkResetBootState(facts.bootState);
   checkImage(facts);
   const { image, state, persistent, oem } = facts;
@@ -315,13 +360,16 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
     failure: null,
     record: pending?.record ?? facts.record ?? facts.pending?.record ?? null,
   };
-  const note = (phase: ResetPhase, changes: Partial<ResetJournal>) => {
+  const note = (phase: ResetPhase, changes: Partial<ResetJournal>, place = mountPoint) => {
     journal = { ...journal, ...changes };
-    add(phase, { kind: 'write-reset-journal', path: `${mountPoint}/${resetJournalName}`, journal });
+    add(phase, { kind: 'write-reset-journal', path: `${place}/${resetJournalName}`, journal });
   };
-  const setAssessment = (changes: GrubVariables): ResetAction => ({
-    ...{ kind: 'set-environment', path: `${mountPoint}/boot_assessment`, changes, own: true },
+  const setAssessment = (changes: GrubVariables, place = mountPoint): ResetAction => ({
+    ...{ kind: 'set-environment', path: `${place}/boot_assessment`, changes, own: true },
   });
+  const mark: GrubVariables = { [assessment.reset]: String(resetTries) };
+  const { recovery } = facts;
+  const marksRecovery = state.damage !== undefined;
   const erases = (what: ErasedPartition) =>
     (what === 'oem' ? wish.resetOem : wish.resetPersistent) && facts[what] !== undefined;
   const formats = (what: ErasedPartition) => erases(what) && !journal.formatted.includes(what);
@@ -334,9 +382,13 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
     );
     if (state.damage !== undefined) {
       const { device } = state;
+      add('prepare', { kind: 'verify-image', size });
+      add('prepare', { kind: 'make-writable', mountPoint: recovery.mountPoint });
+      note('prepare', {}, recovery.mountPoint);
+      if (!recovery.marked) add('prepare', setAssessment(mark, recovery.mountPoint));
       add(
         'prepare',
-        { kind: 'verify-image', size },
+        { kind: 'checkpoint', mountPoint: recovery.mountPoint },
         {
           ...{ kind: 'make-filesystem', device, filesystem: 'ext4', label: 'COS_STATE' },
           forBootLoader: true,
@@ -349,6 +401,11 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
   for (const other of facts.otherMounts) add('prepare', { kind: 'make-writable', mountPoint: other });
 
   if (pending?.status !== 'done') {
+    // What nobody starts goes first: it may be what takes the room for the journal.
+    const scraps = facts.discarded.map(({ name }) => name);
+    const isScrap = work.present.length === 0 && Object.keys(work.partial).length === 0;
+    if (facts.transition.there && isScrap) scraps.push('transition');
+    for (const name of scraps) add('prepare', { kind: 'remove', path: `${cos}/${name}` });
     // Without a menu nothing starts, so where it is missing it comes first. Else it comes last: what goes on after a
     // power cut is the boot loader that began.
     const menuFirst = !facts.menuThere;
@@ -362,19 +419,22 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
       });
     }
     note('prepare', {});
-    if (!pending) add('prepare', setAssessment({ [assessment.reset]: String(resetTries) }));
+    if (!pending || !state.marked) add('prepare', setAssessment(mark));
     add('prepare', checkpoint);
 
     // From here on the boot loader starts the reset again until it is done.
-    for (const { name } of facts.discarded) add('copy', { kind: 'remove', path: `${cos}/${name}` });
     if (facts.upgradeJournal) add('copy', { kind: 'remove', path: `${cos}/${journalName}` });
     for (const slot of work.dropFirst) add('copy', ...drop(cos, mountPoint, slot));
     const copyImage = (phase: ResetPhase, present: readonly string[]) => {
       const there = present.reduce((sum, name) => sum + (image.files.get(name) ?? 0), 0);
-      add(phase, {
-        ...{ kind: 'copy-image', to: `${cos}/transition`, size: size - there, present },
-        ...{ partial: {}, local: {} },
-      });
+      // What was fetched for the active slot is not fetched again.
+      const fetched = phase === 'passive' && !image.isLocal ? [...image.files.keys()] : [];
+      const local = Object.fromEntries(
+        fetched.filter((name) => name !== slotFiles.manifest).map((name) => [name, `${cos}/active/${name}`]),
+      );
+      const partial = present === work.present ? work.partial : {};
+      const to = `${cos}/transition`;
+      add(phase, { kind: 'copy-image', to, size: size - there, present, partial, local });
     };
     // Nothing is erased before there is a new system, whole and read back.
     if (work.active) copyImage('copy', work.present);
@@ -385,9 +445,9 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
     }
     if (formats('oem') && oem) {
       add('format', ...makeAnew(oem, 'COS_OEM', true));
-      add('format', { kind: 'attach', device: oem.device, target: '/oem', type: oem.filesystem });
+      add('format', { kind: 'attach', device: oem.device, target: paths.oem, type: oem.filesystem });
       // GRUB can change a block that is there, but not make one.
-      add('format', { kind: 'set-environment', path: '/oem/grubenv', changes: {}, own: true });
+      add('format', { kind: 'set-environment', path: `${paths.oem}/grubenv`, changes: {}, own: true });
       note('format', { formatted: [...journal.formatted, 'oem'] });
     }
     add('before-reset', { kind: 'stage', stage: 'before-reset' });
@@ -406,19 +466,27 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
     if (work.passive) {
       copyImage('passive', work.active ? [] : work.present);
       giveName('passive', facts.passive.there && !work.dropPassive && !work.dropFirst.includes('passive'));
-    } else if (!work.active && facts.transition.there) {
-      add('passive', { kind: 'remove', path: `${cos}/transition` });
     }
     if (!menuFirst && facts.bootloader.steps.length > 0) {
       add('bootloader', ...facts.bootloader.steps, checkpoint);
     }
 
-    add('after-reset', { kind: 'stage', stage: 'after-reset' });
     const recordPlace = recordPlaceOf(facts, erases('persistent'));
     if (recordPlace?.mount && persistent) {
       const { device, filesystem: type } = persistent;
       add('after-reset', { kind: 'mount', device, target: recordPlace.path, type, options: ['noatime'] });
     } else if (recordPlace) add('after-reset', { kind: 'make-writable', mountPoint: recordPlace.path });
+    if (options.chrootStage) {
+      const oemPlace = oem && (erases('oem') ? paths.oem : oem.place);
+      add('after-reset', {
+        ...{ kind: 'chroot-stage', stage: 'after-reset-chroot', slot: `${cos}/active` },
+        binds: [
+          ...(oemPlace === undefined ? [] : [{ from: oemPlace, to: paths.oem }]),
+          ...(recordPlace === undefined ? [] : [{ from: recordPlace.path, to: paths.persistent }]),
+        ],
+      });
+    }
+    add('after-reset', { kind: 'stage', stage: 'after-reset' });
     if (recordPlace) {
       add('after-reset', {
         kind: 'record-reset',
@@ -435,19 +503,18 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
   }
 
   // A saved entry would lead past the new system, or into the next reset.
-  const forget = (path: string, variables: GrubVariables) => {
-    const names = ['next_entry', 'saved_entry'].filter((name) => variables[name]);
-    if (names.length === 0) return;
-    const changes = Object.fromEntries(names.map((name) => [name, '']));
-    add('done', { kind: 'set-environment', path, changes, own: false });
-  };
-  if (oem?.place !== undefined && !erases('oem')) {
-    if (facts.userEnvironment.next_entry || facts.userEnvironment.saved_entry) {
-      add('done', { kind: 'make-writable', mountPoint: oem.place });
-    }
-    forget(`${oem.place}/grubenv`, facts.userEnvironment);
+  const user = oem?.place === undefined || erases('oem') ? undefined : `${oem.place}/grubenv`;
+  const saved = (variables: GrubVariables) =>
+    ['next_entry', 'saved_entry'].some((name) => Boolean(variables[name]));
+  const hasSaved = user !== undefined && saved(facts.userEnvironment);
+  if (hasSaved && oem?.place !== undefined) add('done', { kind: 'make-writable', mountPoint: oem.place });
+  if (hasSaved || saved(facts.installationEnvironment)) {
+    add('done', {
+      kind: 'forget-entries',
+      user: hasSaved ? user : undefined,
+      installation: `${mountPoint}/grub_oem_env`,
+    });
   }
-  forget(`${mountPoint}/grub_oem_env`, facts.installationEnvironment);
   // Done first, then the mark: cut off in between, the next start finds nothing to do but this.
   note('done', { status: 'done' });
   const count = wish.tries === 0 ? '' : String(wish.tries);
@@ -461,6 +528,15 @@ export function planReset(facts: ResetFacts, wish: ResetWish, resumes: boolean):
     }),
     checkpoint,
   );
+  if (marksRecovery || recovery.marked) {
+    if (!marksRecovery) add('done', { kind: 'make-writable', mountPoint: recovery.mountPoint });
+    add(
+      'done',
+      setAssessment({ [assessment.reset]: '' }, recovery.mountPoint),
+      { kind: 'remove', path: `${recovery.mountPoint}/${resetJournalName}` },
+      { kind: 'checkpoint', mountPoint: recovery.mountPoint },
+    );
+  }
 
   const fates = [
     fate(

@@ -22,7 +22,11 @@ afterEach(() => {
 });
 
 /** Where each partition has its files in the scene, by device. */
-const homes: Readonly<Record<string, string>> = { '/dev/vda6': 'usr/local', '/dev/vda3': 'oem' };
+const homes: Readonly<Record<string, string>> = {
+  '/dev/vda6': 'usr/local',
+  '/dev/vda5': 'state',
+  '/dev/vda3': 'oem',
+};
 /** A file system that mkfs did not finish; whoever mounts it finds it damaged. */
 const torn = 'half-made';
 
@@ -37,6 +41,7 @@ function recovery(mode: 'recovery' | 'autoreset', effect: () => void = () => und
       if (home && existsSync(join(folder, home, torn))) throw new Error(`${source} is half made`);
     },
     run([program, ...rest]) {
+      if (program === 'e2fsck') return { code: existsSync(join(folder, 'state', torn)) ? 8 : 0 };
       if (program?.startsWith('mkfs.')) {
         const device = rest.at(-1) ?? '';
         const home = join(folder, homes[device] ?? 'nowhere');
@@ -50,7 +55,16 @@ function recovery(mode: 'recovery' | 'autoreset', effect: () => void = () => und
       return {};
     },
   });
-  return { host, formats };
+  // Partitions of the scene have no size to speak of.
+  const sized: Host = {
+    ...host,
+    disks: async () =>
+      (await host.disks()).map((disk) => ({
+        ...disk,
+        partitions: disk.partitions.map((one) => ({ ...one, size: 100 * 1024 ** 2 })),
+      })),
+  };
+  return { host: sized, formats };
 }
 
 const parts = (stages: string[] = []): ResetParts => ({
@@ -90,17 +104,20 @@ const env = (path: string) => readGrubEnvironment(scene.boot('active').files, pa
 /** What GRUB does before it starts a kernel: the entry, counted. */
 function start(): string {
   const { files } = scene.boot('active');
+  // A menu that is lost is that of recovery, and what cannot be started there gives way to recovery.
+  const lost = !files.exists('/state/grub2/grub.cfg') || files.exists(`/state/${torn}`);
+  const place = lost ? '/recovery' : '/state';
   const { entries } = nextBoot({
     user: env('/oem/grubenv'),
-    installation: env('/state/grub_oem_env'),
-    assessment: env('/state/boot_assessment'),
+    installation: env(`${place}/grub_oem_env`),
+    assessment: env(`${place}/boot_assessment`),
   });
   const entry = entries[0] ?? '';
-  const { kairos_reset: left } = env('/state/boot_assessment');
+  const { kairos_reset: left } = env(`${place}/boot_assessment`);
   if (entry === 'statereset' && left) {
-    updateGrubEnvironment(files, '/state/boot_assessment', { kairos_reset: String(Number(left) - 1) });
+    updateGrubEnvironment(files, `${place}/boot_assessment`, { kairos_reset: String(Number(left) - 1) });
   }
-  return entry;
+  return lost && entry === 'cos' ? 'recovery' : entry;
 }
 
 interface Case {
@@ -117,6 +134,12 @@ const leftovers = async () => {
   scene.boot('active').files.write('/state/cOS/discard-0123/root.img', 'old');
 };
 
+const lost = async () => {
+  const { files } = scene.boot('active');
+  files.remove('/state');
+  files.write(`/state/${torn}`, '');
+};
+
 const cases: readonly (readonly [string, Case & { readonly setUp?: () => Promise<void> }])[] = [
   ['a node that was upgraded', { slots: ['v3', 'v2', 'v1'], whole: 2 }],
   [
@@ -124,10 +147,9 @@ const cases: readonly (readonly [string, Case & { readonly setUp?: () => Promise
     { slots: ['v3', 'v2', 'v1'], whole: 2, options: { resetOem: true }, mode: 'recovery' },
   ],
   ['a node as it was installed', { slots: ['v1', 'v1', 'v1'], whole: 2 }],
-  ['active has recovery’s image', { slots: ['v1', 'v2', 'v1'], whole: 2 }],
   ['passive has recovery’s image', { slots: ['v2', 'v1', 'v1'], whole: 2 }],
   ['only passive is there', { slots: [undefined, 'v2', 'v1'], whole: 1 }],
-  ['no slot is there', { slots: [undefined, undefined, 'v1'], whole: 0 }],
+  ['the file system of state is lost', { slots: ['v3', 'v2', 'v1'], whole: 0, setUp: lost }],
   ['what an upgrade left', { slots: ['v3', 'v2', 'v1'], whole: 2, setUp: leftovers }],
 ];
 
@@ -159,10 +181,12 @@ test.each(cases)('a power cut before every change: %s', async (_, given) => {
     const bootable = await bootableSlots(files, '/state');
     expect([n, bootable.length >= whole]).toEqual([n, true]);
     const before = scene.slots();
+    const stateIsLost = files.exists(`/state/${torn}`);
     // Where the boot loader goes on with the reset, nobody has to ask for it.
     const entry = start();
     const isMarked = entry === 'statereset';
-    const journal = files.readTextIfAny('/state/reset.json') ?? '';
+    const journal =
+      files.readTextIfAny('/state/reset.json') ?? files.readTextIfAny('/recovery/reset.json') ?? '';
     const wasDone = journal.includes('"status":"done"');
     if (!isMarked && wasDone && !env('/state/boot_assessment').kairos_reset) {
       expect([n, before.active, before.passive]).toEqual([n, 'v1', 'v1']);
@@ -170,7 +194,7 @@ test.each(cases)('a power cut before every change: %s', async (_, given) => {
       // Nothing has changed but the journal, which is void without the mark.
       expect([n, entry]).toEqual([n, 'recovery']);
       expect([n, existsSync(join(folder, 'usr/local/data/secret'))]).toEqual([n, true]);
-      expect([n, before.active, before.passive]).toEqual([n, slots[0], slots[1]]);
+      if (whole > 0) expect([n, before.active, before.passive]).toEqual([n, slots[0], slots[1]]);
       await run(recovery(mode).host, options);
     } else {
       // What came back to a partition that was made anew is not erased again.
@@ -179,9 +203,11 @@ test.each(cases)('a power cut before every change: %s', async (_, given) => {
       if (made.includes('oem')) files.write('/oem/came-back', 'new');
       const again = recovery('autoreset');
       await run(again.host);
-      const expected = ['/dev/vda6', ...(oem ? ['/dev/vda3'] : [])].filter(
-        (device) => !made.includes(device === '/dev/vda6' ? 'persistent' : 'oem'),
-      );
+      const expected = [
+        ...(stateIsLost ? ['/dev/vda5'] : []),
+        ...(made.includes('persistent') ? [] : ['/dev/vda6']),
+        ...(oem && !made.includes('oem') ? ['/dev/vda3'] : []),
+      ];
       expect([n, again.formats]).toEqual([n, expected]);
       expect([n, files.exists('/usr/local/came-back')]).toEqual([n, made.includes('persistent')]);
       expect([n, files.exists('/oem/came-back')]).toEqual([n, made.includes('oem')]);

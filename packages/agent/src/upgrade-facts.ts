@@ -14,6 +14,7 @@ import { partialSize } from '@kairos/host/verified-write';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { readEnvironment } from './boot-choice.ts';
 import {
+  type BootloaderStep,
   type BootloaderUpdate,
   type InstalledBios,
   type InstalledEfi,
@@ -101,7 +102,7 @@ export async function presentFiles(
 }
 
 /** Bytes that are in a directory of files of the image which are not whole. */
-function partialFiles(
+export function partialFiles(
   files: HostFiles,
   directory: string,
   image: BootForm,
@@ -231,6 +232,14 @@ export async function bootloaderFacts(
   };
 }
 
+/** The menu on recovery, which starts it where `COS_STATE` is lost. */
+function recoveryMenu({ host, place, payload }: GatherOptions): BootloaderStep[] {
+  const path = `${place.mountPoint}/grub2/grub.cfg`;
+  const content = payload.diskConfig;
+  const there = host.files.exists(path) && Buffer.from(content).equals(host.files.readBytes(path));
+  return there ? [] : [{ kind: 'write-file', path, mode: 0o644, content }];
+}
+
 /** Looks at all that an upgrade is planned from; writes nothing. */
 export async function gatherUpgradeFacts(options: GatherOptions): Promise<UpgradeFacts> {
   const { host, disk, slot, bootState, image, place, cleanup, signal, warn } = options;
@@ -261,7 +270,9 @@ export async function gatherUpgradeFacts(options: GatherOptions): Promise<Upgrad
     warn(`The upgrade is not recorded: ${reasonOf(error)}`);
   }
   const bootloader =
-    slot === 'active' ? await bootloaderFacts(options) : { steps: [], notes: [], mounts: [] };
+    slot === 'active'
+      ? await bootloaderFacts(options)
+      : { steps: recoveryMenu(options), notes: [], mounts: [] };
   const present = await presentFiles(files, `${cos}/transition`, image, digest, signal);
   // What lies on this machine as a file is not fetched anyway.
   const isLocal = image.path?.(slotFiles.root) !== undefined;

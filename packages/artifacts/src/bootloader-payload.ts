@@ -187,13 +187,21 @@ export type Medium = keyof typeof menuPaths;
  */
 export function menuStub(medium: Medium, label: string = menuPaths[medium].label): string {
   const { directory } = menuPaths[medium];
-  return `set menu=""
-if regexp --set=1:disk '^\\(?([^,)]+)' "$root"; then
-  search --no-floppy --set=menu --label ${label} --hint "$disk" --hint "$disk,"
+  const search = (name: string) => `if regexp --set=1:disk '^\\(?([^,)]+)' "$root"; then
+  search --no-floppy --set=menu --label ${name} --hint "$disk" --hint "$disk,"
 else
-  search --no-floppy --set=menu --label ${label}
+  search --no-floppy --set=menu --label ${name}
 fi
-if [ -n "$menu" ]; then
+`;
+  // A node whose COS_STATE is lost starts recovery from the menu there.
+  const otherwise =
+    medium === 'live'
+      ? ''
+      : `if [ -z "$menu" -o ! -s "($menu)${directory}/grub.cfg" ]; then
+${search(labels.recovery)}fi
+`;
+  return `set menu=""
+${search(label)}${otherwise}if [ -n "$menu" ]; then
   set root="$menu"
   set prefix="($root)${directory}"
   configfile "($root)${directory}/grub.cfg"

@@ -122,7 +122,9 @@ export async function writeRaw(
       .put('/boot_assessment', environment)
       .slot(bootForm, 'active')
       .slot(bootForm, 'passive');
-    const recovery = new Contents(workshop, partitionNames.recovery).slot(bootForm, 'recovery');
+    const recovery = new Contents(workshop, partitionNames.recovery)
+      .put(`${menuPaths.disk.directory}/grub.cfg`, payload.diskConfig)
+      .slot(bootForm, 'recovery');
     const contents: readonly (readonly [string, Files])[] = [
       [partitionNames.oem, oem.files],
       [partitionNames.recovery, recovery.files],

@@ -126,11 +126,19 @@ export function vendorOf(grub: Uint8Array): string | undefined {
 }
 
 /** Commands by which a core image goes on to the menu of its medium. */
-function embeddedConfig(label: string, directory: string): string {
-  return `search --no-floppy --label ${label} --set=root
+/**
+ * For GRUB's first parser, which knows no conditions and goes on after a line that failed: a menu that is found does
+ * not come back.
+ */
+function embeddedConfig(partitionLabels: readonly string[], directory: string): string {
+  return partitionLabels
+    .map(
+      (label) => `search --no-floppy --label ${label} --set=root
 set prefix=($root)${directory}
 configfile ($root)${directory}/grub.cfg
-`;
+`,
+    )
+    .join('');
 }
 
 interface MakeImage {
@@ -248,7 +256,8 @@ export async function makeBootloaderPayload(
     await make({
       format: 'i386-pc',
       prefix: '/grub2',
-      config: embeddedConfig(labels.state, '/grub2'),
+      // The menu on recovery is for a node whose COS_STATE is lost.
+      config: embeddedConfig([labels.state, labels.recovery], '/grub2'),
       modules: biosModules,
       directory: offer.bios,
       output: join(staging.root, 'bios/core.img'),
@@ -256,7 +265,7 @@ export async function makeBootloaderPayload(
     await make({
       format: 'i386-pc-eltorito',
       prefix: '/boot/grub2',
-      config: embeddedConfig(labels.live, '/boot/grub2'),
+      config: embeddedConfig([labels.live], '/boot/grub2'),
       modules: biosModules,
       directory: offer.bios,
       output: join(staging.root, 'bios/eltorito.img'),

@@ -6,11 +6,13 @@ import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import { updateGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
+import { remoteReader } from '@kairos/stages/remote-reader';
 import { assessment } from '../boot-choice.ts';
+import { runChrootStage, stagePositions } from '../chroot-stage.ts';
 import type { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll, writeResetJournal } from '../execute-reset.ts';
-import { type ImageSource, openImageSource } from '../image-source.ts';
+import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
 import { environmentOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
 import { providersOf } from '../node-providers.ts';
@@ -55,7 +57,7 @@ export interface ResetResult {
 
 /** What a reset needs of other packages. */
 export interface ResetParts {
-  openSource(host: Host, uri: string): Promise<ImageSource>;
+  openSource(host: Host, uri: string, options: SourceOptions): Promise<ImageSource>;
   runStage(
     host: Host,
     stage: string,
@@ -172,6 +174,7 @@ export async function resetWith(
   };
   for (const message of asked.warnings) warn(message);
   const { dryRun = false } = options;
+  const extraPaths = (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []);
 
   return runOperation({ signal: options.signal, warn }, async ({ cleanup, signal }) => {
     if (!dryRun) cleanup.push('the lock', takeLock(host, 'reset', parts.now()));
@@ -185,7 +188,9 @@ export async function resetWith(
       const { disk, state: partition } = await recoveryDisk(host);
       const state = await openState(host, disk, partition, { mend: !dryRun, cleanup, warn });
       mountPoint = state.place?.mountPoint;
-      const pending = mountPoint === undefined ? undefined : pendingReset(host, mountPoint, warn);
+      const pending =
+        (mountPoint === undefined ? undefined : pendingReset(host, mountPoint, warn)) ??
+        pendingReset(host, paths.cosState, warn);
       lost = pending !== undefined;
       // What the boot loader starts again goes on as it was wished. Who asks for a reset begins a new one, which
       // leaves nothing of the other half done.
@@ -222,7 +227,10 @@ export async function resetWith(
       }
       const uri = going.source ?? recoverySlot;
       options.onProgress({ step: 'source', message: `opening ${uri}` });
-      const { image, close } = await parts.openSource(host, uri);
+      const { image, close } = await parts.openSource(host, uri, {
+        insecure: config.upgrade?.['allow-insecure-registries'] ?? false,
+        signal,
+      });
       cleanup.push('the source', close);
       const facts = await gatherResetFacts({
         ...{ host, disk, state, bootState, image, pending, cleanup, signal, warn },
@@ -231,7 +239,10 @@ export async function resetWith(
         erases: { persistent: going.resetPersistent, oem: going.resetOem },
         now: parts.now(),
       });
-      const plan = planReset(facts, going, resumes);
+      const plan = planReset(facts, going, {
+        resumes,
+        chrootStage: stagePositions(host, 'after-reset-chroot', collected, extraPaths).length > 0,
+      });
       mountPoint = facts.state.mountPoint;
       for (const note of plan.notes) options.onProgress({ step: 'note', message: note });
       const result = (done: boolean): ResetResult => ({
@@ -251,13 +262,10 @@ export async function resetWith(
               ? options.strict || (config.strict ?? false)
               : answered.strict === 'true',
           runStage: (stage) =>
-            parts.runStage(
-              host,
-              stage,
-              collected,
-              (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []),
-              (line) => options.onProgress({ step: stage, message: line }),
+            parts.runStage(host, stage, collected, extraPaths, (line) =>
+              options.onProgress({ step: stage, message: line }),
             ),
+          runChrootStage: (stage) => runChrootStage(host, stage, { signal, extraPaths, warn }),
         },
         (step) => {
           lost ||= losesSomething(step);
@@ -291,13 +299,17 @@ export async function resetWith(
  * @throws KairosError of the source, of {@link planReset}, `BUSY`, `NO_ADMIN_USER`, `INTERRUPTED`
  */
 export function reset(host: Host, options: ResetOptions): Promise<ResetResult> {
-  return resetWith(host, options, {
-    openSource: openImageSource,
-    runStage: runHookStage,
-    plugins(machine, collected, given) {
-      const { bus } = providersOf(machine, collected, given);
-      return { before: () => beforeReset(bus), after: () => afterReset(bus) };
+  return resetWith(
+    host,
+    { remote: remoteReader(host), ...options },
+    {
+      openSource: openImageSource,
+      runStage: runHookStage,
+      plugins(machine, collected, given) {
+        const { bus } = providersOf(machine, collected, given);
+        return { before: () => beforeReset(bus), after: () => afterReset(bus) };
+      },
+      now: () => new Date(),
     },
-    now: () => new Date(),
-  });
+  );
 }

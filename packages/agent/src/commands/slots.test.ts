@@ -298,3 +298,28 @@ test('two at once: the second refuses, with the pid and the age of the first', a
     'unmount /run/cos/efi',
   ]);
 });
+
+test.each(['recovery', 'active'] as const)(
+  'from %s, the system is replaced by the image of recovery',
+  async (slot) => {
+    await scene.install('v7', 'recovery');
+    const opened: string[] = [];
+    await upgradeWith(
+      scene.boot(slot),
+      { source: 'recovery:', onProgress: () => undefined },
+      {
+        async openSource(host, uri) {
+          opened.push(uri);
+          const path = host.files.real(uri.replace(/^dir:/, ''));
+          return { image: bootFormFromDirectory(path, uri), close: () => undefined };
+        },
+        runStage: async () => undefined,
+        now: silent.now,
+      },
+    );
+    expect(opened).toEqual([
+      `dir:${slot === 'recovery' ? '/run/initramfs/cos-state' : '/run/cos/recovery'}/cOS/recovery`,
+    ]);
+    expect(scene.slots()).toEqual({ active: 'v7', passive: 'v2' });
+  },
+);

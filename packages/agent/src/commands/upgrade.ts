@@ -5,9 +5,11 @@ import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
+import type { Disk } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { type ChrootStage, runChrootStage, stagePositions } from '../chroot-stage.ts';
+import type { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
 import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
@@ -23,7 +25,7 @@ import { planUpgrade, type UpgradePlan, type UpgradeWish } from '../upgrade-plan
 import { upgradePlanToJson } from '../upgrade-render.ts';
 
 export interface UpgradeOptions {
-  /** `oci:`, `dir:`, `ocifile:` or `file:`; default: what the configuration says. */
+  /** `oci:`, `dir:`, `ocifile:`, `file:`, or `recovery:` for the image of recovery; default: what the configuration says. */
   readonly source?: string;
   /** Registries may speak http or have a certificate that nobody vouches for. */
   readonly allowInsecureRegistries?: boolean;
@@ -73,6 +75,20 @@ function sourceOf(options: UpgradeOptions, upgrade: UpgradeKeys, recovery: boole
     exit: 'usage',
     hint: `Name it with --source, or in the configuration as upgrade.${key}.source`,
   });
+}
+
+/** The image that recovery holds, for whoever has nothing else at hand. */
+const recoverySource = 'recovery:';
+
+/** @throws KairosError `PARTITION_MISSING` */
+function recoveryImage(host: Host, disk: Disk, cleanup: Cleanup): string {
+  const place = openPartition(host, disk, 'recovery', cleanup);
+  if (place) return `dir:${place.mountPoint}/cOS/recovery`;
+  throw new KairosError(
+    'PARTITION_MISSING',
+    `${disk.path} has no partition labelled ${labels.recovery}, which ${recoverySource} names`,
+    { exit: 'unsuitableDisk', hint: 'Name another image with --source' },
+  );
 }
 
 function afterwards(options: UpgradeOptions, upgrade: UpgradeKeys): UpgradeWish['after'] {
@@ -145,7 +161,8 @@ export async function upgradeWith(
       );
     }
     options.onProgress({ step: 'source', message: `opening ${uri}` });
-    const { image, close } = await parts.openSource(host, uri, {
+    const from = uri === recoverySource ? recoveryImage(host, disk, cleanup) : uri;
+    const { image, close } = await parts.openSource(host, from, {
       insecure: options.allowInsecureRegistries || (keys['allow-insecure-registries'] ?? false),
       signal,
     });

@@ -27,7 +27,7 @@ export const upgradeCommand = buildCommand<UpgradeFlags, [string?], Context>({
       source: {
         kind: 'parsed',
         parse: text,
-        brief: 'Image: oci:, dir:, ocifile:, file:; default: what the configuration says',
+        brief: 'Image: oci:, dir:, ocifile:, file:, recovery:; default: what the configuration says',
         placeholder: 'image',
         optional: true,
       },

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatGrubEnvironment } from '@kairos/host/grub-environment';
+import type { Accelerator } from '../src/accelerator.ts';
+import { guestAccelerator, imageLayout, kairos, slotFile, work } from '../src/images.ts';
+import { Machine } from '../src/qemu.ts';
+import { loginAsRoot, testUser } from '../src/scenario.ts';
+
+setDefaultTimeout(3_600_000);
+
+const folder = join(work, 'reset');
+const disk = join(folder, 'node.raw');
+const key = join(folder, 'key');
+let accelerator: Accelerator;
+
+function run(...argv: string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(argv, { stdin: 'ignore' });
+  if (exitCode !== 0) throw new Error(`${argv.join(' ')} exited with ${exitCode}: ${stderr.toString()}`);
+  return stdout.toString();
+}
+
+/** Where the partitions of the disk begin, in bytes, by name. */
+function offsets(): Record<string, number> {
+  const { partitiontable } = JSON.parse(run('sfdisk', '--json', disk)) as {
+    partitiontable: { partitions: { name: string; start: number }[] };
+  };
+  return Object.fromEntries(partitiontable.partitions.map(({ name, start }) => [name, start * 512]));
+}
+
+/** Puts a file into an ext4 file system of the disk that is not mounted. */
+function put(partition: string, path: string, content: string | Uint8Array): void {
+  const from = join(folder, 'content');
+  const commands = join(folder, 'commands');
+  writeFileSync(from, content);
+  writeFileSync(commands, `rm ${path}\nwrite ${from} ${path}\n`);
+  run('debugfs', '-w', '-f', commands, `${disk}?offset=${offsets()[partition]}`);
+}
+
+/**
+ * A node that was used: data on the persistent partition, slots with another digest than recovery's so that both are
+ * written again, and the wish to be reset.
+ */
+beforeAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  run('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', key);
+  const config = join(folder, 'config.yaml');
+  const user = {
+    ...{ name: testUser.name, passwd: testUser.password, groups: ['admin'] },
+    ssh_authorized_keys: [readFileSync(`${key}.pub`, 'utf8').trim()],
+  };
+  await Bun.write(config, `#cloud-config\n${JSON.stringify({ users: [user] })}\n`);
+  await kairos('build', 'raw', await imageLayout('debian13'), '--output', disk, '--cloud-config', config);
+  const manifest = `${readFileSync(await slotFile('debian13', 'image.json'), 'utf8')}\n`;
+  for (const slot of ['active', 'passive']) put('state', `/cOS/${slot}/image.json`, manifest);
+  put('persistent', '/secret', 'of the last owner');
+  put('oem', '/kept', 'kept');
+  // A slow machine that is busy with others takes its time to find its console.
+  const patience = { extra_cmdline: 'systemd.default_device_timeout_sec=900' };
+  put('oem', '/grubenv', formatGrubEnvironment({ ...patience, next_entry: 'statereset' }, 'grubenv'));
+  accelerator = await guestAccelerator();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const boot = (name: string) =>
+  Machine.start({ name: `reset-${name}`, accelerator, disks: [{ path: disk }], ssh: true });
+const slow = { timeout: 900_000 };
+
+test('a node is reset by its boot entry, through a power cut; then recovery is used by hand', async () => {
+  {
+    await using machine = boot('begin');
+    const shell = machine.console;
+    // The active system is new by then, the fallback is not, and the partition is made anew.
+    await shell.waitFor(/make ext4 with the label COS_PERSISTENT/, slow);
+    await shell.waitFor(/exchange \S+\/transition and \S+\/active/, slow);
+    await shell.waitFor(/copying/, slow);
+    await machine.cutPower();
+  }
+  {
+    await using machine = boot('resume');
+    const shell = machine.console;
+    await shell.waitFor(/a reset that was cut off goes on/, slow);
+    await shell.waitFor(/Reset completed: the node starts/, slow);
+    expect(shell.text).not.toContain('make ext4 with the label');
+    await shell.waitFor(/Linux version/, slow);
+    await loginAsRoot(shell, slow);
+    expect(await shell.ok('kairos-agent state get boot')).toBe('active_boot');
+    expect(await shell.ok('kairos-agent state get reset.status')).toBe('done');
+    expect(await shell.ok('ls /usr/local/secret || true')).toContain('No such file');
+    expect(await shell.ok('cat /oem/kept')).toBe('kept');
+    const digests = await shell.ok(
+      'for slot in active passive; do kairos-agent state get slots.$slot.digest; done | sort -u | wc -l',
+    );
+    expect(digests).toBe('1');
+    expect(await shell.ok('kairos-agent state get slots.active.name')).toContain('kairos');
+    expect(await shell.ok('grep last-reset: /usr/local/.kairos-state')).toMatch(/last-reset: 20/);
+    const refused = await shell.run('kairos-agent reset');
+    expect([refused.code, refused.output]).toEqual([
+      19,
+      expect.stringContaining('bootentry --select statereset'),
+    ]);
+    await shell.ok('kairos-agent bootentry --select recovery');
+    shell.send('systemctl reboot\n');
+    await shell.waitFor(/Linux version/, slow);
+
+    await loginAsRoot(shell, slow);
+    expect(await shell.ok('kairos-agent state get boot')).toBe('recovery_boot');
+    expect(await shell.ok('kairos-agent reset --status')).toContain('was done at');
+    expect(await shell.ok('kairos-agent reset --dry-run')).toContain('COS_PERSISTENT');
+    const upgrade = await shell.ok('kairos-agent upgrade --source recovery: --json', slow);
+    expect(JSON.parse(upgrade)).toMatchObject({ upgraded: false, plan: { slot: 'active', upToDate: true } });
+    expect((await shell.run('kairos-agent recovery')).output).toContain('needs a plug-in');
+    // Like a person far away: with the key that the cloud-config on OEM gives.
+    const ssh = run(
+      ...['ssh', '-i', key, '-p', String(machine.sshPort), '-o', 'StrictHostKeyChecking=no'],
+      ...['-o', 'UserKnownHostsFile=/dev/null', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=60'],
+      ...[`${testUser.name}@127.0.0.1`, 'sudo kairos-agent state get boot'],
+    );
+    expect(ssh.trim()).toBe('recovery_boot');
+    shell.send('systemctl poweroff\n');
+    await machine.ended();
+  }
+});
