@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
+import { stepFault } from '@kairos/host/fault-point';
 import type { Host } from '@kairos/host/host';
 import { throwIfStopped, writeDevice } from '@kairos/host/streams';
 import type { ChrootStage } from './chroot-stage.ts';
@@ -32,6 +33,8 @@ export interface InstallContext {
   readonly now: () => Date;
   /** What goes on when a stage fails, for warnings. Default: the installation. */
   readonly operation?: string;
+  /** Name of the plan, by which tests find the points between its steps. Default: `install`, or `upgrade`. */
+  readonly plan?: string;
 }
 
 type Action<Kind extends InstallAction['kind']> = Extract<InstallAction, { kind: Kind }>;
@@ -176,11 +179,14 @@ export async function carryOutAll(
   context: InstallContext,
   onPhase: (phase: string) => void = () => undefined,
 ): Promise<void> {
-  for (const step of steps) {
+  const plan = context.plan ?? 'install';
+  for (const [index, step] of steps.entries()) {
     if (step.phase !== undefined) onPhase(step.phase);
     if (step.kind !== 'copy-slot') {
       context.report({ step: step.phase ?? 'prepare', message: describeStep(step) });
     }
+    stepFault(plan, index, step.kind, 'before');
     await carryOut(step, context);
+    stepFault(plan, index, step.kind, 'after');
   }
 }

@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path/posix';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
+import { stepFault } from '@kairos/host/fault-point';
 import { updateGrubEnvironment } from '@kairos/host/grub-environment';
 import { removeFatLeftovers, replaceOnFat } from '@kairos/host/replace-on-fat';
 import { throwIfStopped } from '@kairos/host/streams';
@@ -153,10 +154,13 @@ export async function carryOutAll(
   context: UpgradeContext,
   onPhase: (phase: UpgradePhase) => void = () => undefined,
 ): Promise<void> {
-  for (const step of steps) {
+  const plan = context.plan ?? 'upgrade';
+  for (const [index, step] of steps.entries()) {
     onPhase(step.phase);
     if (step.kind !== 'copy-image') context.report({ step: step.phase, message: describeUpgradeStep(step) });
     const signal = uninterruptible.has(step.phase) ? new AbortController().signal : context.signal;
+    stepFault(plan, index, step.kind, 'before');
     await carryOut(step, { ...context, signal });
+    stepFault(plan, index, step.kind, 'after');
   }
 }
