@@ -2,7 +2,8 @@ import { basename, dirname } from 'node:path/posix';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { stepFault } from '@kairos/host/fault-point';
-import { updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
+import { replaceForBootLoader } from '@kairos/host/replace-for-boot-loader';
 import { removeFatLeftovers, replaceOnFat } from '@kairos/host/replace-on-fat';
 import { throwIfStopped } from '@kairos/host/streams';
 import { partialPath } from '@kairos/host/verified-write';
@@ -43,14 +44,15 @@ async function copyImage(step: Action<'copy-image'>, context: UpgradeContext): P
   });
 }
 
-function setEnvironment(step: Action<'set-environment'>, { host, warn }: UpgradeContext): void {
+function setEnvironment(step: Action<'set-environment'>, context: UpgradeContext): void {
+  const { host, warn } = context;
   try {
-    updateGrubEnvironment(host.files, step.path, step.changes);
+    updateGrubEnvironmentSafely(host, step.path, step.changes);
   } catch (error) {
     if (!(error instanceof KairosError)) throw error;
     if (step.own && error.code === 'GRUB_ENVIRONMENT_CORRUPT') {
       host.files.remove(step.path);
-      updateGrubEnvironment(host.files, step.path, step.changes);
+      updateGrubEnvironmentSafely(host, step.path, step.changes);
     } else warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
   }
 }
@@ -75,6 +77,9 @@ export async function carryOut(step: UpgradeAction, context: UpgradeContext): Pr
       return host.checkpoint(step.mountPoint);
     case 'set-environment':
       return setEnvironment(step, context);
+    case 'write-file':
+      // GRUB's menu.
+      return replaceForBootLoader(host, step.path, step.content, { mode: step.mode });
     case 'record':
       try {
         return recordUpgrade(files, step.path, step.what, step.source, context.now());

@@ -1,6 +1,8 @@
 import { basename, dirname } from 'node:path/posix';
-import { isSystemError } from '@kairos/facts/errors';
 import type { Host, WriteOptions } from './host.ts';
+
+/** EINVAL, ENOSYS, EOPNOTSUPP. */
+const unsupported = [22, 38, 95];
 
 /**
  * Replaces a file that a boot loader reads. A boot loader does not replay the journal: it sees what the file system has
@@ -26,7 +28,7 @@ export function replaceForBootLoader(
       files.exchange(next, path);
     } catch (error) {
       // A file system that cannot exchange names has no journal that would have to be waited for.
-      if (!isSystemError(error, 'EINVAL', 'ENOSYS', 'EOPNOTSUPP') && !isUnsupported(error)) throw error;
+      if (!unsupported.includes((error as { errno?: number }).errno ?? 0)) throw error;
       files.rename(next, path);
     }
   } else files.rename(next, path);
@@ -34,6 +36,3 @@ export function replaceForBootLoader(
   files.remove(next);
 }
 
-const unsupported = [22, 38, 95];
-const isUnsupported = (error: unknown) =>
-  unsupported.includes((error as { errno?: number } | undefined)?.errno ?? 0);
