@@ -14,7 +14,10 @@ beforeEach(() => {
   log = [];
   const plain = directoryHost(folder);
   const seen = () =>
-    plain.files.list('/grub2').map((name) => `${name}=${plain.files.readText(`/grub2/${name}`)}`).join(' ');
+    plain.files
+      .list('/grub2')
+      .map((name) => `${name}=${plain.files.readText(`/grub2/${name}`)}`)
+      .join(' ');
   host = { ...plain, checkpoint: (place) => log.push(`checkpoint of ${place}: ${seen()}`) };
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -33,10 +36,7 @@ test('the new content is in its place before the name leads to it, the old one u
 test('a file that is not there yet, and what a run left that was cut off', () => {
   host.files.write('/grub2/.grub.cfg.next', 'torn');
   replaceForBootLoader(host, '/grub2/grub.cfg', 'new');
-  expect(log).toEqual([
-    'checkpoint of /grub2: .grub.cfg.next=new',
-    'checkpoint of /grub2: grub.cfg=new',
-  ]);
+  expect(log).toEqual(['checkpoint of /grub2: .grub.cfg.next=new', 'checkpoint of /grub2: grub.cfg=new']);
 });
 
 test('names that cannot be exchanged: the new one takes the place', () => {

@@ -35,4 +35,3 @@ export function replaceForBootLoader(
   host.checkpoint(folder);
   files.remove(next);
 }
-
