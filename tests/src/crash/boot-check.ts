@@ -211,6 +211,21 @@ export interface Verdict {
    * that start fails with a message and the machine restarts into the right one.
    */
   readonly secondStart: boolean;
+  /** The same for disks on which firmware, GRUB and Linux find the same. */
+  readonly fingerprint: string;
+}
+
+/** What can be told apart from outside, in short. */
+function fingerprintOf(finding: Finding, disk: BlockDisk): string {
+  const sight = (one: Sight | undefined) =>
+    one && {
+      slots: one.slots,
+      menu: one.menu && Bun.hash(one.menu).toString(36),
+      choice: one.choice,
+      blocks: [one.damagedBlocks, one.missingBlocks],
+    };
+  const bootSector = Bun.hash(disk.read(0, 440)).toString(36);
+  return JSON.stringify([bootSector, finding.bios, finding.efi, sight(finding.grub), sight(finding.linux)]);
 }
 
 function judgeSight(name: string, sight: Sight | undefined, menus: readonly Uint8Array[]): string[] {
@@ -231,15 +246,18 @@ function judgeSight(name: string, sight: Sight | undefined, menus: readonly Uint
  * the boot loader's programs, its menu and environment, and every slot, for GRUB and for Linux.
  */
 export function judge(
+  disk: BlockDisk,
   finding: Finding,
   payloads: readonly BootloaderPayload[],
   installing: boolean,
 ): Verdict {
+  const fingerprint = fingerprintOf(finding, disk);
   const menus = payloads.map(({ diskConfig }) => diskConfig);
   const { grub, linux, bios, efi } = finding;
   // Firmware starts GRUB, and GRUB finds the menu.
   const starts = (bios === 'right' || efi === 'right') && grub?.menu !== undefined;
-  if (installing && !starts) return { losses: [], notInstalled: true, boots: undefined, secondStart: false };
+  if (installing && !starts)
+    return { losses: [], notInstalled: true, boots: undefined, secondStart: false, fingerprint };
   const losses = [
     ...(bios === 'right' || (installing && bios === 'absent') ? [] : [`BIOS: ${bios}`]),
     ...(efi === 'right' || (installing && efi === 'absent') ? [] : [`UEFI: ${efi}`]),
@@ -259,5 +277,5 @@ export function judge(
     break;
   }
   if (!boots) losses.push('GRUB finds no slot that starts');
-  return { losses, notInstalled: false, boots, secondStart };
+  return { losses, notInstalled: false, boots, secondStart, fingerprint };
 }

@@ -4,7 +4,7 @@ import { BlockDisk } from './block-disk.ts';
 import { examine, judge, type Sight, type Verdict } from './boot-check.ts';
 import { applyEntry, type CrashPoint, randomFrom, sampleSurvivors, walk } from './crash-points.ts';
 import { diskSize, imageFolder, versions } from './session.ts';
-import { markOffset, markPrefix, type Operation, operationFacts, operations } from './session-script.ts';
+import { markOffset, markPrefix, operationFacts, readPhase } from './session-script.ts';
 import { type LogEntry, readWriteLog } from './write-log.ts';
 
 /** A power cut after which the node was lost, with what is needed to look at it again. */
@@ -71,29 +71,20 @@ function strangers(sight: Sight | undefined, name: string, allowed: readonly Slo
   );
 }
 
-const isOperation = (phase: string): phase is Operation => (operations as readonly string[]).includes(phase);
-
-/** Judges states of the disk in the order of the session. */
-export class Judge {
-  /** The operation that the log has come to, or that has ended. */
-  #last: Operation = 'install';
-
-  constructor(private readonly payloads: readonly BootloaderPayload[]) {}
-
-  judge(disk: BlockDisk, phase: string): Verdict {
-    if (isOperation(phase)) this.#last = phase;
-    const { before, after } = operationFacts[this.#last];
-    const under = isOperation(phase) || phase === '';
-    const finding = examine(disk, this.payloads);
-    const verdict = judge(finding, this.payloads, under && this.#last === 'install');
-    if (verdict.notInstalled) return verdict;
-    const allowed = under && before ? [before, after] : [after];
-    const strange = [
-      ...strangers(finding.grub, 'GRUB', allowed),
-      ...strangers(finding.linux, 'Linux', allowed),
-    ];
-    return { ...verdict, losses: [...verdict.losses, ...strange] };
-  }
+/** Judges a disk by what the session did when it was as it is. */
+export function judgePhase(disk: BlockDisk, phase: string, payloads: readonly BootloaderPayload[]): Verdict {
+  const { operation, after: since } = readPhase(phase);
+  const { before, after } = operationFacts[operation];
+  const under = since === undefined;
+  const finding = examine(disk, payloads);
+  const verdict = judge(disk, finding, payloads, under && operation === 'install');
+  if (verdict.notInstalled) return verdict;
+  const allowed = under && before ? [before, after] : [after];
+  const strange = [
+    ...strangers(finding.grub, 'GRUB', allowed),
+    ...strangers(finding.linux, 'Linux', allowed),
+  ];
+  return { ...verdict, losses: [...verdict.losses, ...strange] };
 }
 
 /** The seed of a sample, from which alone it can be made again. */
@@ -103,11 +94,11 @@ export const sampleSeed = (seed: number, entry: number, sample: number): number 
 /** Walks through the log of a session and judges the disk at each flush and at samples between flushes. */
 export async function runMatrix(log: string, options: MatrixOptions): Promise<MatrixResult> {
   const payloads = await sessionPayloads();
-  const judging = new Judge(payloads);
   const counts = new Map<string, Count>();
   const losses: Loss[] = [];
   const tell = (point: CrashPoint, verdict: Verdict, kind: 'points' | 'samples', seed?: number) => {
-    const phase = point.phase || 'install';
+    const { operation, after } = readPhase(point.phase);
+    const phase = after ?? operation;
     const count = counts.get(phase) ?? {
       points: 0,
       samples: 0,
@@ -136,12 +127,12 @@ export async function runMatrix(log: string, options: MatrixOptions): Promise<Ma
         for (const { entry, length } of sampleSurvivors(point.pending, randomFrom(seed))) {
           applyEntry(disk, entry, length);
         }
-        tell(point, judging.judge(disk, point.phase), 'samples', seed);
+        tell(point, judgePhase(disk, point.phase, payloads), 'samples', seed);
       }
     },
     onFlush(disk, point) {
       if (!written) return;
-      const verdict = judging.judge(disk, point.phase);
+      const verdict = judgePhase(disk, point.phase, payloads);
       tell(point, verdict, 'points');
       options.onPoint?.(disk, point, verdict);
     },
@@ -150,36 +141,17 @@ export async function runMatrix(log: string, options: MatrixOptions): Promise<Ma
 }
 
 /** One line for each phase: what was tried and what survived. */
-export function describeCounts({ counts }: MatrixResult): string[] {
-  return [...counts].map(([phase, { points, samples, survived, secondStarts, notInstalled }]) => {
+export function describeCounts({ counts, losses }: MatrixResult, seed: number): string[] {
+  const lines = [...counts].map(([phase, { points, samples, survived, secondStarts, notInstalled }]) => {
     const more = [
       ...(notInstalled > 0 ? [`${notInstalled} not installed yet`] : []),
       ...(secondStarts > 0 ? [`${secondStarts} at the second start`] : []),
     ];
     return `crash matrix: ${phase}: ${points + samples} points (${points} flushes, ${samples} samples), ${survived} survived${more.length > 0 ? ` (${more.join(', ')})` : ''}`;
   });
-}
-
-if (import.meta.main) {
-  const { runSession } = await import('./session.ts');
-  const { log } = await runSession(console.log);
-  const started = performance.now();
-  const result = await runMatrix(log, {
-    samples: Number(process.argv[2] ?? 4),
-    seed: Number(process.argv[3] ?? 1),
+  const lost = losses.map(({ phase, entry, seed: sample, reasons }) => {
+    const again = `bun tests/src/crash/replay.ts --point ${entry}${sample === undefined ? '' : ` --sample ${sample}`}`;
+    return `crash matrix: LOST in ${phase}: ${reasons.join('; ')} (${again})`;
   });
-  for (const line of describeCounts(result)) console.log(line);
-  const kinds = new Map<string, { count: number; first: Loss }>();
-  for (const loss of result.losses) {
-    const key = `${loss.phase}: ${loss.seed === undefined ? 'flush' : 'sample'}: ${loss.reasons.join('; ')}`;
-    const kind = kinds.get(key) ?? { count: 0, first: loss };
-    kind.count++;
-    kinds.set(key, kind);
-  }
-  for (const [key, { count, first }] of kinds) {
-    console.log(
-      `LOST ${count} times, first at ${first.entry}${first.seed === undefined ? '' : ` seed ${first.seed}`}: ${key}`,
-    );
-  }
-  console.log(`${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return [...lines, `crash matrix: seed ${seed}, ${losses.length} lost`, ...lost];
 }

@@ -11,6 +11,20 @@ export const markPrefix = 'KAIROS CRASH MARK ';
 export const operations = ['install', 'upgrade', 'second upgrade', 'rollback', 'recovery upgrade'] as const;
 export type Operation = (typeof operations)[number];
 
+export const isOperation = (phase: string): phase is Operation =>
+  (operations as readonly string[]).includes(phase);
+
+/** What a mark says: an operation that goes on, or what goes on after one. */
+export function readPhase(mark: string): {
+  readonly operation: Operation;
+  readonly after: string | undefined;
+} {
+  const [first = '', second] = mark.split(': ');
+  const operation = second ?? (first || 'install');
+  if (!isOperation(operation)) throw new Error(`a mark that nobody writes: ${mark}`);
+  return { operation, after: second === undefined ? undefined : first };
+}
+
 /** The slots before and after an operation. */
 export interface OperationFacts {
   readonly before: Readonly<Record<'active' | 'passive' | 'recovery', string>> | undefined;
@@ -96,33 +110,33 @@ printf '#!/bin/sh\\n' >/usr/bin/systemctl
 
 mark install
 agent manual-install --source dir:$carrier/v1 --device $disk $carrier/config.yaml
-mark idle
+mark 'idle: install'
 start ACTIVE ${rootHashes.v1}
 mark upgrade
 agent upgrade --source dir:$carrier/v2
 stop
-mark idle
+mark 'idle: upgrade'
 start ACTIVE ${rootHashes.v2}
-mark boot-good
+mark 'boot-good: upgrade'
 agent boot-good
 mark 'second upgrade'
 agent upgrade --source dir:$carrier/v3
 stop
-mark idle
+mark 'idle: second upgrade'
 start ACTIVE ${rootHashes.v3}
-mark boot-good
+mark 'boot-good: second upgrade'
 agent boot-good
 mark rollback
 agent rollback
 stop
-mark idle
+mark 'idle: rollback'
 start ACTIVE ${rootHashes.v2}
-mark boot-good
+mark 'boot-good: rollback'
 agent boot-good
 mark 'recovery upgrade'
 agent upgrade --recovery --source dir:$carrier/v3
 stop
-mark idle
+mark 'idle: recovery upgrade'
 finish completed
 `;
 }
