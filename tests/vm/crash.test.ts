@@ -73,7 +73,8 @@ test('chosen points really boot, through GRUB to a verified root', async () => {
     );
     expect([operation, entry, verified]).toEqual([operation, entry, true]);
     if (!verdict.secondStart) {
-      const expected = [`LABEL=COS_STATE:/cOS/${verdict.boots?.slot}`, `${verdict.boots?.version}`];
+      const partition = verdict.boots?.slot === 'recovery' ? 'COS_RECOVERY' : 'COS_STATE';
+      const expected = [`LABEL=${partition}:/cOS/${verdict.boots?.slot}`, `${verdict.boots?.version}`];
       expect([operation, entry, slot, version]).toEqual([operation, entry, ...expected]);
     }
   }

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 export interface StartedNode {
   /** A disk with our partitions, `/dev/loop0`. */
   readonly device: string;
-  readonly slot: 'active' | 'passive';
+  readonly slot: 'active' | 'passive' | 'recovery';
+  /** Started to be reset. */
+  readonly reset?: boolean;
   readonly rootHash: string;
   /** A folder for what is needed in between. */
   readonly work: string;
@@ -25,11 +27,13 @@ const partitions = [
  * mounts, and what udev knows of its partitions. What is in `/run` is its own, so that nothing else on this machine is
  * touched or locked out.
  */
-function script({ device, slot, rootHash, work }: StartedNode): string {
+function script({ device, slot, rootHash, work, reset = false }: StartedNode): string {
+  const [label, home] =
+    slot === 'recovery' ? ['COS_SYSTEM', 'COS_RECOVERY'] : [`COS_${slot.toUpperCase()}`, 'COS_STATE'];
   const cmdline = join(work, 'cmdline');
   writeFileSync(
     cmdline,
-    `root=LABEL=COS_${slot.toUpperCase()} kairos.slot=LABEL=COS_STATE:/cOS/${slot} kairos.verity=${rootHash}:-:1:2\n`,
+    `root=LABEL=${label} kairos.slot=LABEL=${home}:/cOS/${slot} ${reset ? 'kairos.reset ' : ''}kairos.verity=${rootHash}:-:1:2\n`,
   );
   return `set -e
 mount -t tmpfs tmpfs /run
@@ -47,10 +51,10 @@ printf '#!/bin/sh\\n' >/run/systemctl/systemctl
 chmod 755 /run/systemctl/systemctl
 export PATH=/run/systemctl:$PATH
 mount --bind ${cmdline} /proc/cmdline
-mount -o ro,noatime ${device}p5 /run/initramfs/cos-state
+mount -o ro,noatime ${device}p${slot === 'recovery' ? 4 : 5} /run/initramfs/cos-state
 [ -d /oem ] || mkdir /oem
 mount -o rw,noatime ${device}p3 /oem
-mount -o rw,noatime ${device}p6 /usr/local
+${slot === 'recovery' ? '' : `mount -o rw,noatime ${device}p6 /usr/local`}
 exec "$@"
 `;
 }

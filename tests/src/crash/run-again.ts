@@ -78,19 +78,21 @@ export async function runAgain(
       return await wholeSlots(disk);
     }
     const rootHash = boots && session.rootHashes[boots.version];
-    if (!rootHash || boots.slot === 'recovery') throw new Error(`nothing starts from ${image}`);
+    if (!rootHash) throw new Error(`nothing starts from ${image}`);
     const source = imageOf[operation];
     // A rollback that has changed the slots is done; another one would go back again.
     const done = operation === 'rollback' && boots.version === 'v2';
-    if (!done) {
-      const verb =
-        source === undefined
-          ? ['rollback']
-          : [
-              ...['upgrade', '--source', `dir:${imageFolder(source)}`],
-              ...(operation === 'recovery upgrade' ? ['--recovery'] : []),
-            ];
-      const node = { device: disk.device, slot: boots.slot, rootHash, work: folder };
+    // A reset that has begun starts by itself; one that is done, or has not come so far as to begin, does not.
+    const reset = operation === 'reset';
+    if (!done && !(reset && boots.version === 'v3' && boots.slot === 'active')) {
+      const upgrade = ['upgrade', '--source', `dir:${imageFolder(source ?? '')}`];
+      const verb = {
+        ...{ upgrade, 'second upgrade': upgrade, 'recovery upgrade': [...upgrade, '--recovery'] },
+        ...{ rollback: ['rollback'], reset: ['reset', '--unattended'] },
+      }[operation];
+      const slot = reset ? 'recovery' : boots.slot;
+      const hash = reset ? session.rootHashes.v3 : rootHash;
+      const node = { device: disk.device, slot, reset, rootHash: hash ?? '', work: folder };
       const { code, output } = await runOnNode(node, [executable, 'agent', ...verb]);
       if (code !== 0) throw new Error(`${verb.join(' ')} exited with ${code}:\n${output}`);
     }

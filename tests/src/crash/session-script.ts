@@ -8,7 +8,14 @@ export const markOffset = 40 * 512;
 export const markPrefix = 'KAIROS CRASH MARK ';
 
 /** Operations in the order of the session. */
-export const operations = ['install', 'upgrade', 'second upgrade', 'rollback', 'recovery upgrade'] as const;
+export const operations = [
+  'install',
+  'upgrade',
+  'second upgrade',
+  'rollback',
+  'recovery upgrade',
+  'reset',
+] as const;
 export type Operation = (typeof operations)[number];
 
 export const isOperation = (phase: string): phase is Operation =>
@@ -49,15 +56,20 @@ export const operationFacts: Readonly<Record<Operation, OperationFacts>> = {
     before: { active: 'v2', passive: 'v3', recovery: 'v1' },
     after: { active: 'v2', passive: 'v3', recovery: 'v3' },
   },
+  reset: {
+    before: { active: 'v2', passive: 'v3', recovery: 'v3' },
+    after: { active: 'v3', passive: 'v3', recovery: 'v3' },
+  },
 };
 
-/** The image that an operation writes; a rollback writes none. */
+/** The image that an operation brings; a rollback and a reset take what is there. */
 export const imageOf: Readonly<Record<Operation, string | undefined>> = {
   install: 'v1',
   upgrade: 'v2',
   'second upgrade': 'v3',
   rollback: undefined,
   'recovery upgrade': 'v3',
+  reset: undefined,
 };
 
 export const installConfig = `#cloud-config
@@ -95,6 +107,15 @@ start() {
   mount -o ro,noatime $disk"5" /run/initramfs/cos-state
   mount -o rw,noatime $disk"3" /oem
   mount -o rw,noatime $disk"6" /usr/local
+}
+start_recovery() {
+  echo "root=LABEL=COS_SYSTEM kairos.slot=LABEL=COS_RECOVERY:/cOS/recovery kairos.reset kairos.verity=$1:-:10:11 console=ttyS0" >/run/cmdline
+  mount --bind /run/cmdline /proc/cmdline
+  mount -o ro,noatime $disk"4" /run/initramfs/cos-state
+  mount -o rw,noatime $disk"3" /oem
+}
+stop_recovery() {
+  umount /run/initramfs/cos-state /oem /proc/cmdline
 }
 stop() {
   umount /usr/local /oem /run/initramfs/cos-state /proc/cmdline
@@ -137,6 +158,11 @@ mark 'recovery upgrade'
 agent upgrade --recovery --source dir:$carrier/v3
 stop
 mark 'idle: recovery upgrade'
+start_recovery ${rootHashes.v3}
+mark reset
+agent reset --unattended
+stop_recovery
+mark 'idle: reset'
 finish completed
 `;
 }
