@@ -52,6 +52,11 @@ async function tolerantly(context: InstallContext, what: string, run: () => Prom
 const pollInterval = 100;
 const partitionTimeout = 15_000;
 
+/** Waits until a device manager, where there is one, has done what it has to do. */
+async function settle(host: Host): Promise<void> {
+  if (host.which('udevadm')) await host.run(['udevadm', 'settle', '--timeout=30'], { okCodes: [0, 1] });
+}
+
 /** The kernel's view of a partition has to be the new one, not a node left from the old table. */
 function isKnown(host: Host, partition: Action<'partition'>['partitions'][number]): boolean {
   const folder = `/sys/class/block/${basename(partition.path)}`;
@@ -85,12 +90,11 @@ async function partition(step: Action<'partition'>, { host, signal }: InstallCon
       );
     }
     // The kernel refuses to read a table anew while a device manager looks at the old one.
-    if (!asked && host.which('udevadm'))
-      await host.run(['udevadm', 'settle', '--timeout=30'], { okCodes: [0, 1] });
+    if (!asked) await settle(host);
     if (missing().length > 0) await host.run(['partx', '--update', step.device], { okCodes: [0, 1] });
     if (missing().length > 0) await delay(pollInterval);
   }
-  if (host.which('udevadm')) await host.run(['udevadm', 'settle', '--timeout=30'], { okCodes: [0, 1] });
+  await settle(host);
 }
 
 async function copy(step: Action<'copy-slot'>, context: InstallContext): Promise<void> {
@@ -147,7 +151,9 @@ export async function carryOut(step: InstallAction, context: InstallContext): Pr
       return;
     }
     case 'write-device':
-      return writeDevice(host.files, step.device, step.content, step.offset);
+      writeDevice(host.files, step.device, step.content, step.offset);
+      // A device manager looks at a disk again that was written to, and its partitions are gone for a moment.
+      return settle(host);
     case 'mount':
       host.files.makeDirectory(step.target);
       host.mount({ source: step.device, target: step.target, type: step.type, options: step.options });
