@@ -13,11 +13,17 @@ export function executableName(target: Pick<Target, 'architecture' | 'libc'>): s
 
 const hostArchitecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
-/** Builds one executable; gives its path. */
-export async function buildExecutable(target: Target): Promise<string> {
+/**
+ * Builds one executable; gives its path. With `faultPoints` it goes to `.work` and has the places at which tests kill
+ * it (packages/host/src/fault-point.ts); what is in `dist` has none.
+ */
+export async function buildExecutable(
+  target: Target,
+  { faultPoints = false }: { readonly faultPoints?: boolean } = {},
+): Promise<string> {
   const runtime = await runtimeOf(target);
   for (const name of pages) await buildPage(name);
-  const dist = join(root, 'dist');
+  const dist = join(root, faultPoints ? '.work/faults' : 'dist');
   mkdirSync(dist, { recursive: true });
   const path = join(dist, executableName(target));
   const temporary = `${path}.new`;
@@ -31,6 +37,8 @@ export async function buildExecutable(target: Target): Promise<string> {
       '--format=esm',
       `--compile-executable-path=${runtime}`,
       `--target=bun-linux-${target.architecture === 'amd64' ? 'x64-baseline' : 'arm64'}${target.libc === 'musl' ? '-musl' : ''}`,
+      '--define',
+      `KAIROS_FAULT_POINTS=${faultPoints}`,
       '--no-compile-autoload-dotenv',
       '--no-compile-autoload-bunfig',
       join(root, 'packages/cli/src/main.ts'),

@@ -122,7 +122,7 @@ if (wants('unit')) {
     step('types', [bin('tsc'), '-p', root]),
     step('imports', [process.execPath, join(root, 'scripts/check-imports.ts')]),
   ]);
-  await testFiles('unit tests', ['packages'], ['--timeout=60000']);
+  await testFiles('unit tests', ['packages', 'tests/src'], ['--timeout=60000']);
 }
 if (wants('machine') || wants('vm')) {
   await step('executables', [process.execPath, join(root, 'scripts/build.ts')]);

@@ -151,9 +151,9 @@ test('an empty disk gets partitions, slots, boot loaders, environment, configura
     'partition',
     'before-install',
     'active',
-    'bootloader',
     'recovery',
     'passive',
+    'bootloader',
     'after-install',
     'done',
   ]);

@@ -29,6 +29,8 @@ export interface MachineOptions {
   readonly cdrom?: string;
   /** MiB. Default 2048. */
   readonly memory?: number;
+  /** Virtual processors. Default 2. */
+  readonly processors?: number;
   /** Boots this kernel at once, without firmware's boot order. */
   readonly kernel?: { readonly path: string; readonly initrd?: string; readonly commandLine: string };
   /** Forwards a free port on loopback to the guest's port 22. */
@@ -49,15 +51,17 @@ function diskArguments(disk: MachineDisk, index: number): string[] {
   const flags = `${disk.snapshot ? ',snapshot=on' : ''}${disk.readOnly ? ',readonly=on' : ''}`;
   const drive = disk.writeLog
     ? [
-        ...['-blockdev', `driver=file,node-name=${id}-file,filename=${disk.path}`],
-        ...['-blockdev', `driver=file,node-name=${id}-log,filename=${disk.writeLog}`],
+        ...['-blockdev', `driver=file,node-name=${id}-file,filename=${disk.path},cache.no-flush=on`],
+        ...['-blockdev', `driver=file,node-name=${id}-log,filename=${disk.writeLog},cache.no-flush=on`],
         '-blockdev',
         `driver=blklogwrites,node-name=${id},file.driver=${format},file.file=${id}-file,log=${id}-log,log-sector-size=512`,
       ]
     : ['-drive', `if=none,id=${id},file=${disk.path},format=${format},cache=unsafe${flags}`];
+  // Merged requests reach the most pieces that the host takes at once, and blklogwrites adds two: the guest gets EIO.
+  const merging = disk.writeLog ? ',request-merging=off' : '';
   const serial = `serial=kairos${index}`;
   const device = {
-    virtio: ['-device', `virtio-blk-pci,drive=${id},${serial},bootindex=${index + 1}`],
+    virtio: ['-device', `virtio-blk-pci,drive=${id},${serial},bootindex=${index + 1}${merging}`],
     sata: [
       ...['-device', `ahci,id=ahci${index}`],
       ...['-device', `ide-hd,bus=ahci${index}.0,drive=${id},bootindex=${index + 1}`],
@@ -141,7 +145,7 @@ export class Machine implements AsyncDisposable {
     const command = [
       'qemu-system-x86_64',
       ...options.accelerator.arguments,
-      ...['-machine', 'q35', '-smp', '2', '-m', String(options.memory ?? 2048)],
+      ...['-machine', 'q35', '-smp', String(options.processors ?? 2), '-m', String(options.memory ?? 2048)],
       ...['-display', 'none', '-serial', 'stdio', '-vga', 'none'],
       ...['-qmp', `unix:${join(work, 'qmp')},server=on,wait=off`],
       ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],

@@ -3,6 +3,7 @@ import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { formatSize } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
+import { faultPoint } from '@kairos/host/fault-point';
 import type { HostFiles } from '@kairos/host/host';
 import { digestOnDisk, readStream, writeStream } from '@kairos/host/streams';
 import { writeVerified } from '@kairos/host/verified-write';
@@ -125,6 +126,7 @@ export async function copySlot(
   files.makeDirectory(directory);
   for (const name of names) {
     if (options.present?.includes(name)) continue;
+    faultPoint(`copy/${name}`);
     await copyNamed(files, source, name, `${directory}/${name}`, options);
   }
   files.sync(directory);

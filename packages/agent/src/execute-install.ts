@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
+import { stepFault } from '@kairos/host/fault-point';
 import type { Host } from '@kairos/host/host';
 import { throwIfStopped, writeDevice } from '@kairos/host/streams';
 import type { ChrootStage } from './chroot-stage.ts';
@@ -32,6 +33,8 @@ export interface InstallContext {
   readonly now: () => Date;
   /** What goes on when a stage fails, for warnings. Default: the installation. */
   readonly operation?: string;
+  /** Name of the plan, by which tests find the points between its steps. Default: `install`, or `upgrade`. */
+  readonly plan?: string;
 }
 
 type Action<Kind extends InstallAction['kind']> = Extract<InstallAction, { kind: Kind }>;
@@ -48,6 +51,11 @@ async function tolerantly(context: InstallContext, what: string, run: () => Prom
 /** How often the kernel is asked whether it knows the new partitions, and how long it may take, in milliseconds. */
 const pollInterval = 100;
 const partitionTimeout = 15_000;
+
+/** Waits until a device manager, where there is one, has done what it has to do. */
+async function settle(host: Host): Promise<void> {
+  if (host.which('udevadm')) await host.run(['udevadm', 'settle', '--timeout=30'], { okCodes: [0, 1] });
+}
 
 /** The kernel's view of a partition has to be the new one, not a node left from the old table. */
 function isKnown(host: Host, partition: Action<'partition'>['partitions'][number]): boolean {
@@ -82,12 +90,11 @@ async function partition(step: Action<'partition'>, { host, signal }: InstallCon
       );
     }
     // The kernel refuses to read a table anew while a device manager looks at the old one.
-    if (!asked && host.which('udevadm'))
-      await host.run(['udevadm', 'settle', '--timeout=30'], { okCodes: [0, 1] });
+    if (!asked) await settle(host);
     if (missing().length > 0) await host.run(['partx', '--update', step.device], { okCodes: [0, 1] });
     if (missing().length > 0) await delay(pollInterval);
   }
-  if (host.which('udevadm')) await host.run(['udevadm', 'settle', '--timeout=30'], { okCodes: [0, 1] });
+  await settle(host);
 }
 
 async function copy(step: Action<'copy-slot'>, context: InstallContext): Promise<void> {
@@ -144,7 +151,9 @@ export async function carryOut(step: InstallAction, context: InstallContext): Pr
       return;
     }
     case 'write-device':
-      return writeDevice(host.files, step.device, step.content, step.offset);
+      writeDevice(host.files, step.device, step.content, step.offset);
+      // A device manager looks at a disk again that was written to, and its partitions are gone for a moment.
+      return settle(host);
     case 'mount':
       host.files.makeDirectory(step.target);
       host.mount({ source: step.device, target: step.target, type: step.type, options: step.options });
@@ -176,11 +185,14 @@ export async function carryOutAll(
   context: InstallContext,
   onPhase: (phase: string) => void = () => undefined,
 ): Promise<void> {
-  for (const step of steps) {
+  const plan = context.plan ?? 'install';
+  for (const [index, step] of steps.entries()) {
     if (step.phase !== undefined) onPhase(step.phase);
     if (step.kind !== 'copy-slot') {
       context.report({ step: step.phase ?? 'prepare', message: describeStep(step) });
     }
+    stepFault(plan, index, step.kind, 'before');
     await carryOut(step, context);
+    stepFault(plan, index, step.kind, 'after');
   }
 }

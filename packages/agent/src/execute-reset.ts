@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
+import { stepFault } from '@kairos/host/fault-point';
 import { type GrubVariables, updateGrubEnvironment } from '@kairos/host/grub-environment';
 import { throwIfStopped } from '@kairos/host/streams';
 import type { SlotSource } from './copy-slot.ts';
@@ -167,10 +168,12 @@ export async function carryOutAll(
   context: ResetContext,
   onStep: (step: ResetStep) => void = () => undefined,
 ): Promise<void> {
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
     onStep(step);
     if (step.kind !== 'copy-image') context.report({ step: step.phase, message: describeResetStep(step) });
     const signal = uninterruptible.has(step.phase) ? new AbortController().signal : context.signal;
+    stepFault('reset', index, step.kind, 'before');
     await carryOut(step, { ...context, signal });
+    stepFault('reset', index, step.kind, 'after');
   }
 }

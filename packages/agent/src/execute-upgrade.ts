@@ -1,7 +1,9 @@
 import { basename, dirname } from 'node:path/posix';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
-import { updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { stepFault } from '@kairos/host/fault-point';
+import { updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
+import { replaceForBootLoader } from '@kairos/host/replace-for-boot-loader';
 import { removeFatLeftovers, replaceOnFat } from '@kairos/host/replace-on-fat';
 import { throwIfStopped } from '@kairos/host/streams';
 import { partialPath } from '@kairos/host/verified-write';
@@ -42,14 +44,15 @@ async function copyImage(step: Action<'copy-image'>, context: UpgradeContext): P
   });
 }
 
-function setEnvironment(step: Action<'set-environment'>, { host, warn }: UpgradeContext): void {
+function setEnvironment(step: Action<'set-environment'>, context: UpgradeContext): void {
+  const { host, warn } = context;
   try {
-    updateGrubEnvironment(host.files, step.path, step.changes);
+    updateGrubEnvironmentSafely(host, step.path, step.changes);
   } catch (error) {
     if (!(error instanceof KairosError)) throw error;
     if (step.own && error.code === 'GRUB_ENVIRONMENT_CORRUPT') {
       host.files.remove(step.path);
-      updateGrubEnvironment(host.files, step.path, step.changes);
+      updateGrubEnvironmentSafely(host, step.path, step.changes);
     } else warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
   }
 }
@@ -74,6 +77,9 @@ export async function carryOut(step: UpgradeAction, context: UpgradeContext): Pr
       return host.checkpoint(step.mountPoint);
     case 'set-environment':
       return setEnvironment(step, context);
+    case 'write-file':
+      // GRUB's menu.
+      return replaceForBootLoader(host, step.path, step.content, { mode: step.mode });
     case 'record':
       try {
         return recordUpgrade(files, step.path, step.what, step.source, context.now());
@@ -153,10 +159,13 @@ export async function carryOutAll(
   context: UpgradeContext,
   onPhase: (phase: UpgradePhase) => void = () => undefined,
 ): Promise<void> {
-  for (const step of steps) {
+  const plan = context.plan ?? 'upgrade';
+  for (const [index, step] of steps.entries()) {
     onPhase(step.phase);
     if (step.kind !== 'copy-image') context.report({ step: step.phase, message: describeUpgradeStep(step) });
     const signal = uninterruptible.has(step.phase) ? new AbortController().signal : context.signal;
+    stepFault(plan, index, step.kind, 'before');
     await carryOut(step, { ...context, signal });
+    stepFault(plan, index, step.kind, 'after');
   }
 }

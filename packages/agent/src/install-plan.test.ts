@@ -68,41 +68,42 @@ test.each([
 test('the steps of an installation, in order', () => {
   const plan = planInstall(facts(), wish());
   expect(plan.steps.map((step) => `${step.phase}: ${describeStep(step)}`)).toEqual([
+    'partition: write 440 B of boot loader to /dev/vda',
     'partition: partition /dev/vda',
     'partition: make vfat COS_GRUB on /dev/vda2',
     'partition: make ext4 COS_OEM on /dev/vda3',
     'partition: make ext4 COS_RECOVERY on /dev/vda4',
     'partition: make ext4 COS_STATE on /dev/vda5',
     'partition: make ext4 COS_PERSISTENT on /dev/vda6',
-    'partition: write 1.0 KiB of boot loader to /dev/vda1',
-    'partition: write 440 B of boot loader to /dev/vda',
+    'partition: mount /dev/vda2 on /run/cos/efi',
     'partition: mount /dev/vda5 on /run/cos/state',
     'partition: mount /dev/vda4 on /run/cos/recovery',
     'partition: mount /dev/vda3 on /run/cos/oem',
     'partition: mount /dev/vda6 on /run/cos/persistent',
-    'partition: mount /dev/vda2 on /run/cos/efi',
     'before-install: run the stage before-install',
     'before-install: stop if /run/cos/fail_installation is there',
     'active: copy 400.0 MiB from the image to /run/cos/state/cOS/active, then read it back',
     'active: write /run/cos/oem/90_custom.yaml (30 B)',
+    'recovery: copy 400.0 MiB from /run/cos/state/cOS/active to /run/cos/recovery/cOS/recovery, then read it back',
+    'passive: copy 400.0 MiB from /run/cos/state/cOS/active to /run/cos/state/cOS/passive, then read it back',
     'bootloader: write /run/cos/oem/grubenv (1.0 KiB)',
     'bootloader: write /run/cos/state/grub_oem_env (1.0 KiB)',
     'bootloader: write /run/cos/state/boot_assessment (1.0 KiB)',
     'bootloader: write /run/cos/state/grub2/grub.cfg (4 B)',
     'bootloader: write /run/cos/recovery/grub2/grub.cfg (4 B)',
-    'bootloader: write /run/cos/efi/EFI/BOOT/BOOTX64.EFI (4 B)',
+    'bootloader: write 1.0 KiB of boot loader to /dev/vda1',
     'bootloader: write /run/cos/efi/EFI/BOOT/grubx64.efi (4 B)',
     expect.stringMatching(/^bootloader: write \/run\/cos\/efi\/EFI\/BOOT\/grub\.cfg /),
     expect.stringMatching(/^bootloader: write \/run\/cos\/efi\/EFI\/debian\/grub\.cfg /),
-    'recovery: copy 400.0 MiB from /run/cos/state/cOS/active to /run/cos/recovery/cOS/recovery, then read it back',
-    'passive: copy 400.0 MiB from /run/cos/state/cOS/active to /run/cos/state/cOS/passive, then read it back',
     'after-install: run the stage after-install',
     'after-install: record the installation in /run/cos/persistent/.kairos-state',
-    'done: unmount /run/cos/efi',
     'done: unmount /run/cos/persistent',
     'done: unmount /run/cos/oem',
     'done: unmount /run/cos/recovery',
     'done: unmount /run/cos/state',
+    'done: write /run/cos/efi/EFI/BOOT/BOOTX64.EFI (4 B)',
+    'done: unmount /run/cos/efi',
+    'done: write 440 B of boot loader to /dev/vda',
     'done: run the stage kairos-install.after',
     'done: run /usr/bin/kairos-agent.install.after.hook if it is there',
   ]);
@@ -247,10 +248,17 @@ describe('prepared partitions', () => {
     const kinds = new Set(plan.steps.map(({ kind }) => kind));
     expect([kinds.has('partition'), kinds.has('make-filesystem')]).toEqual([false, false]);
     expect(plan.erases).toEqual([]);
-    const mbr = plan.steps.find((step) => step.kind === 'write-device' && step.device === '/dev/vda');
+    const codes = plan.steps.filter((step) => step.kind === 'write-device' && step.device === '/dev/vda');
+    // What was there goes first, and what is new comes last.
+    expect(
+      codes.map((step) => step.kind === 'write-device' && step.content.every((byte) => byte === 0)),
+    ).toEqual([true, false]);
+    const mbr = codes.at(-1);
     const code = mbr?.kind === 'write-device' ? Buffer.from(mbr.content) : Buffer.alloc(0);
     expect(code.readBigUInt64LE(0x5c)).toBe(BigInt((5 * MiB) / 512));
     expect(plan.steps.filter(({ kind }) => kind === 'remove').map(describeStep)).toEqual([
+      'remove /run/cos/efi/EFI/BOOT/BOOTX64.EFI',
+      'remove /run/cos/state/grub2/grub.cfg',
       'remove /run/cos/state/cOS',
       'remove /run/cos/recovery/cOS',
     ]);

@@ -335,6 +335,18 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   const write = (phase: InstallPhase, path: string, content: Uint8Array, mode = 0o644) =>
     add(phase, { kind: 'write-file', path, mode, content });
 
+  const bios = byName(partitionNames.bios);
+  // Whatever the disk started goes first: what is half installed must not start.
+  const startsWithout = (code: Uint8Array) =>
+    add('partition', {
+      kind: 'write-device',
+      device: disk.path,
+      offset: 0,
+      content: new Uint8Array(code.length),
+    });
+  const grub =
+    bootloader.bios && bios && embedGrub({ ...bootloader.bios, coreStartSector: bios.start / 512 });
+  if (grub) startsWithout(grub.mbrCode);
   if (places.disk) {
     add('partition', {
       kind: 'partition',
@@ -351,21 +363,8 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
       add('partition', { kind: 'make-filesystem', device: path, filesystem, label, forBootLoader });
     }
   }
-  const bios = byName(partitionNames.bios);
-  if (bootloader.bios && bios) {
-    const { mbrCode, core } = embedGrub({
-      bootImage: bootloader.bios.bootImage,
-      coreImage: bootloader.bios.coreImage,
-      coreStartSector: bios.start / 512,
-    });
-    add(
-      'partition',
-      { kind: 'write-device', device: bios.path, offset: 0, content: core },
-      { kind: 'write-device', device: disk.path, offset: 0, content: mbrCode },
-    );
-  }
   const mounted: string[] = [];
-  for (const name of ['state', 'recovery', 'oem', 'persistent', 'efi'] as const) {
+  for (const name of ['efi', 'state', 'recovery', 'oem', 'persistent'] as const) {
     const partition = byName(name);
     if (!partition) continue;
     const options = name === 'efi' ? ['noatime', 'umask=0077'] : ['noatime'];
@@ -378,9 +377,13 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
     { kind: 'stage', stage: 'before-install' },
     { kind: 'stop-if-asked', path: abortFile },
   );
+  const loaderFile = bootloader.efi && `EFI/BOOT/${bootloader.efi.loaderName.toUpperCase()}`;
   if (wish.noFormat) {
+    if (loaderFile && byName('efi'))
+      add('active', { kind: 'remove', path: `${workMounts.efi}/${loaderFile}` });
     add(
       'active',
+      { kind: 'remove', path: `${workMounts.state}/grub2/grub.cfg` },
       { kind: 'remove', path: `${workMounts.state}/cOS` },
       { kind: 'remove', path: `${workMounts.recovery}/cOS` },
     );
@@ -395,6 +398,10 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   copySlot('active', undefined);
   for (const [name, text] of wish.oemFiles) write('active', `${workMounts.oem}/${name}`, encode(text), 0o640);
 
+  const active = `${workMounts.state}${slotDirectory('active')}`;
+  copySlot('recovery', active);
+  copySlot('passive', active);
+
   const environment = (path: string, variables: GrubVariables) =>
     write('bootloader', path, formatGrubEnvironment(variables, path));
   // GRUB can change a block that is there, but not make one.
@@ -404,14 +411,15 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   write('bootloader', `${workMounts.state}/grub2/grub.cfg`, bootloader.diskConfig);
   // For a node whose COS_STATE is lost.
   write('bootloader', `${workMounts.recovery}/grub2/grub.cfg`, bootloader.diskConfig);
-  if (bootloader.efi && byName('efi')) {
-    for (const [path, content] of efiSystemFiles(bootloader.efi, menuStub('disk'))) {
-      write('bootloader', `${workMounts.efi}/${path}`, content);
-    }
+  if (grub && bios)
+    add('bootloader', { kind: 'write-device', device: bios.path, offset: 0, content: grub.core });
+  const efiFiles =
+    bootloader.efi && byName('efi')
+      ? efiSystemFiles(bootloader.efi, menuStub('disk'))
+      : new Map<string, Uint8Array>();
+  for (const [path, content] of efiFiles) {
+    if (path !== loaderFile) write('bootloader', `${workMounts.efi}/${path}`, content);
   }
-  const active = `${workMounts.state}${slotDirectory('active')}`;
-  copySlot('recovery', active);
-  copySlot('passive', active);
   if (wish.chrootStage) {
     add('after-install', {
       ...{ kind: 'chroot-stage', stage: 'after-install-chroot', slot: active },
@@ -430,7 +438,15 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
     { kind: 'stage', stage: 'after-install' },
     { kind: 'record', path: `${workMounts.persistent}/.kairos-state`, source: image.source },
   );
-  for (const path of mounted.toReversed()) add('done', { kind: 'unmount', target: path });
+  // What firmware looks for comes last, when all that it leads to is on the disk and in its place: a power cut before
+  // leaves a disk that does not start, and not a node without a fallback.
+  for (const path of mounted.filter((one) => one !== workMounts.efi).toReversed()) {
+    add('done', { kind: 'unmount', target: path });
+  }
+  const loader = loaderFile && efiFiles.get(loaderFile);
+  if (loader) write('done', `${workMounts.efi}/${loaderFile}`, loader);
+  if (mounted.includes(workMounts.efi)) add('done', { kind: 'unmount', target: workMounts.efi });
+  if (grub) add('done', { kind: 'write-device', device: disk.path, offset: 0, content: grub.mbrCode });
   add(
     'done',
     { kind: 'stage', stage: 'kairos-install.after' },

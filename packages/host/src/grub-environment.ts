@@ -1,5 +1,6 @@
 import { KairosError } from '@kairos/facts/errors';
-import type { HostFiles, WriteOptions } from './host.ts';
+import type { Host, HostFiles, WriteOptions } from './host.ts';
+import { replaceForBootLoader } from './replace-for-boot-loader.ts';
 
 /**
  * GRUB's environment block: 1024 bytes that begin with a header line, then `name=value` lines, then `#` to the end.
@@ -96,4 +97,13 @@ export function updateGrubEnvironment(
   const block = formatGrubEnvironment(variables, path);
   files.write(path, block, options);
   return parseGrubEnvironment(block, path);
+}
+
+/**
+ * {@link updateGrubEnvironment} on a machine that may lose its power at any moment and starts from what GRUB sees: to
+ * GRUB, too, the block is the old or the new one at every instant. The file system has to be writable.
+ */
+export function updateGrubEnvironmentSafely(host: Host, path: string, changes: GrubVariables): void {
+  const variables = { ...readGrubEnvironment(host.files, path), ...changes };
+  replaceForBootLoader(host, path, formatGrubEnvironment(variables, path));
 }

@@ -4,17 +4,19 @@ import type { HostFiles } from './host.ts';
 
 /**
  * Replaces a file on a FAT file system, which keeps no journal. The old file is held open while the new one takes its
- * name and the directory is synced: its clusters are given back only when nothing on the disk names them any more.
- * The entry that changes lies within one sector, so a power cut leaves the old file or the new one under the name.
+ * name and gets it on the disk: its clusters are given back only when nothing there names them any more. Linux writes
+ * the entry that a rename takes over with the file's own metadata, not with the directory, so the file is synced under
+ * its new name. The entry lies within one sector: a power cut leaves the old file or the new one under the name.
  */
 export function replaceOnFat(files: HostFiles, path: string, content: Uint8Array): void {
   const old = files.exists(path) ? openSync(files.real(path), 'r') : undefined;
   try {
     files.write(path, content);
+    files.sync(path);
+    files.sync(dirname(path));
   } finally {
     if (old !== undefined) closeSync(old);
   }
-  files.sync(dirname(path));
 }
 
 const temporaryName = /^\.\d+-\d+\.tmp$/;

@@ -144,7 +144,7 @@ async function apply(
   await carryOutAll(
     actions.map((action) => ({ ...action, phase: 'recover' })),
     {
-      ...{ host, image: undefined, cleanup, signal, strict: true, ...options },
+      ...{ host, image: undefined, cleanup, signal, strict: true, plan: 'boot-good', ...options },
       runStage: async () => undefined,
     },
   );

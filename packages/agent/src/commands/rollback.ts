@@ -123,6 +123,7 @@ export async function rollback(host: Host, options: RollbackOptions): Promise<Ro
     if (options.dryRun) return { ...result, rolledBack: false };
     await carryOutAll(steps, {
       ...{ host, image: undefined, cleanup, signal, warn, now, report: options.onProgress, strict: true },
+      plan: 'rollback',
       runStage: async () => undefined,
     });
     for (const problem of await cleanup.run()) warn(`Could not clean up: ${problem}`);

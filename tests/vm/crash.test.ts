@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BlockDisk } from '../src/crash/block-disk.ts';
+import { type Booted, bootOnce } from '../src/crash/boot-point.ts';
+import { type JudgedPoint, pointsToBoot, spread } from '../src/crash/choose-points.ts';
+import { describeCounts, type MatrixResult, runMatrix } from '../src/crash/matrix.ts';
+import { rebuild, writeDisk } from '../src/crash/rebuild.ts';
+import { runAgain } from '../src/crash/run-again.ts';
+import { folder, runSession, type Session } from '../src/crash/session.ts';
+import { operationFacts, operations, readPhase } from '../src/crash/session-script.ts';
+import { crashSettings } from '../src/crash/settings.ts';
+import { guestAccelerator } from '../src/images.ts';
+
+const settings = crashSettings();
+const work = join(folder, 'points');
+let session: Session;
+let result: MatrixResult;
+/** Every state right after a flush, of operations. */
+const points: JudgedPoint[] = [];
+
+beforeAll(async () => {
+  mkdirSync(work, { recursive: true });
+  session = await runSession((line) => console.log(line));
+  result = await runMatrix(session.log, {
+    ...settings,
+    onPoint: (_, { entry, phase }, verdict) => {
+      const { operation, after } = readPhase(phase);
+      if (after === undefined) points.push({ entry, operation, verdict });
+    },
+  });
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+test('the node survives a power cut at every flush, and at samples between flushes', () => {
+  for (const line of describeCounts(result, settings.seed)) console.log(line);
+  expect(result.losses).toEqual([]);
+  for (const operation of operations) {
+    expect([operation, result.counts.get(operation)?.points ?? 0]).toEqual([operation, expect.any(Number)]);
+    expect(result.counts.get(operation)?.points).toBeGreaterThan(10);
+  }
+});
+
+/** Files of disks as they were at points. */
+function rebuildFiles(chosen: readonly JudgedPoint[]): string[] {
+  const files: string[] = [];
+  rebuild(session.log, chosen, ({ disk }: { disk: BlockDisk }, index) => {
+    const file = join(work, `${chosen[index]?.operation.replace(' ', '-')}-${chosen[index]?.entry}.raw`);
+    writeDisk(disk, file);
+    files[index] = file;
+  });
+  return files;
+}
+
+test('chosen points really boot, through GRUB to a verified root', async () => {
+  const chosen = pointsToBoot(points, settings.boots);
+  const files = rebuildFiles(chosen);
+  const accelerator = await guestAccelerator();
+  const booted: Booted[] = [];
+  const queue = [...chosen.keys()];
+  const worker = async () => {
+    for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
+      const { entry, operation } = chosen[index] as JudgedPoint;
+      const name = `crash-${operation.replace(' ', '-')}-${entry}`;
+      booted[index] = await bootOnce(files[index] as string, name, accelerator);
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  for (const [index, { entry, operation, verdict }] of chosen.entries()) {
+    const { version, slot, verified, starts } = booted[index] as Booted;
+    console.log(
+      `crash matrix: boot: ${operation} at ${entry}: ${version} from ${slot}${starts > 1 ? `, at start ${starts}` : ''}`,
+    );
+    expect([operation, entry, verified]).toEqual([operation, entry, true]);
+    if (!verdict.secondStart) {
+      const partition = verdict.boots?.slot === 'recovery' ? 'COS_RECOVERY' : 'COS_STATE';
+      const expected = [`LABEL=${partition}:/cOS/${verdict.boots?.slot}`, `${verdict.boots?.version}`];
+      expect([operation, entry, slot, version]).toEqual([operation, entry, ...expected]);
+    }
+  }
+  expect(chosen.length).toBeGreaterThanOrEqual(12);
+  console.log(`crash matrix: boot: ${chosen.length} points, ${booted.length} survived`);
+});
+
+test('an operation that was cut off is finished by the next run', async () => {
+  for (const operation of operations) {
+    const chosen = spread(
+      points.filter((point) => point.operation === operation),
+      settings.repetitions,
+    );
+    const files = rebuildFiles(chosen);
+    for (const [index, { entry, verdict }] of chosen.entries()) {
+      const file = files[index] as string;
+      const slots = await runAgain(file, operation, verdict, session);
+      expect([operation, entry, slots]).toEqual([operation, entry, operationFacts[operation].after]);
+      rmSync(file);
+    }
+    console.log(`crash matrix: run again: ${operation}: ${chosen.length} points, ${chosen.length} survived`);
+  }
+});
