@@ -115,7 +115,7 @@ for (const [provider, label, file, filesystem] of media) {
       writeFileSync(join(content, file), config);
       const image = `${content}.img`;
       if (filesystem === 'iso9660') {
-        execFileSync('genisoimage', ['-quiet', '-rock', '-volid', label, '-output', image, content]);
+        execFileSync('xorriso', ['-as', 'mkisofs', '-quiet', '-R', '-V', label, '-o', image, content]);
       } else {
         execFileSync('mkfs.ext4', ['-q', '-L', label, '-d', content, image, '8M'], { stdio: 'ignore' });
       }

@@ -35,6 +35,11 @@ export interface MachineOptions {
   readonly kernel?: { readonly path: string; readonly initrd?: string; readonly commandLine: string };
   /** Forwards a free port on loopback to the guest's port 22. */
   readonly ssh?: boolean;
+  /**
+   * A file that answers every connection to 10.0.2.100, port 80: a whole HTTP response. The machine has no other way
+   * out.
+   */
+  readonly webAnswer?: string;
   /** The machine ends where a guest would reboot. Default: it reboots. */
   readonly noReboot?: boolean;
   /** Kept UEFI variables; made from OVMF's template on first use. */
@@ -150,7 +155,9 @@ export class Machine implements AsyncDisposable {
       ...['-qmp', `unix:${join(work, 'qmp')},server=on,wait=off`],
       ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
       ...['-device', 'virtio-net-pci,netdev=net,romfile=', '-netdev'],
-      `user,id=net,restrict=on${sshPort === undefined ? '' : `,hostfwd=tcp:127.0.0.1:${sshPort}-:22`}`,
+      `user,id=net,restrict=on${sshPort === undefined ? '' : `,hostfwd=tcp:127.0.0.1:${sshPort}-:22`}${
+        options.webAnswer === undefined ? '' : `,guestfwd=tcp:10.0.2.100:80-cmd:cat ${options.webAnswer}`
+      }`,
       ...firmware,
       ...(options.cdrom === undefined
         ? []

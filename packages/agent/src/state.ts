@@ -12,6 +12,7 @@ import { type PersistentState, readPersistentState } from './persistent-state.ts
 import { type ResetJournal, readResetJournal, resetJournalName, resetStatusPath } from './reset-journal.ts';
 import { judgeReset, type ResetStatus } from './reset-status.ts';
 import { manifestDigest, readSlot } from './slot-view.ts';
+import { readStageRecords } from './stage-record.ts';
 
 /** A partition in the words that `state` has always had. */
 export interface PartitionState {
@@ -51,6 +52,8 @@ export interface BootReportState {
   readonly outcome: string;
   /** Steps of the boot that failed or did a part only, as the report has them. */
   readonly failed: readonly unknown[];
+  /** Errors and warnings of the stages since the boot, with the file and line of the cloud-config. */
+  readonly stages: readonly unknown[];
 }
 
 export interface ResetState {
@@ -228,19 +231,23 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 function bootReport(host: Host): BootReportState | undefined {
   const text = host.files.readTextIfAny(paths.bootReport);
   if (text === undefined) return undefined;
+  const stages = readStageRecords(host.files).flatMap(({ stage, problems }) =>
+    problems.map((problem) => ({ stage, ...problem })),
+  );
   let report: unknown;
   try {
     report = JSON.parse(text);
   } catch {
     report = undefined;
   }
-  if (!isRecord(report)) return { outcome: 'unreadable', failed: [] };
+  if (!isRecord(report)) return { outcome: 'unreadable', failed: [], stages };
   const steps = Array.isArray(report.steps) ? report.steps : [];
   return {
     outcome: String(report.outcome ?? 'unknown'),
     failed: steps.filter(
       (step) => isRecord(step) && (step.status === 'failed' || step.status === 'degraded'),
     ),
+    stages: [...(Array.isArray(report.stages) ? report.stages : []), ...stages],
   };
 }
 

@@ -1,3 +1,4 @@
+import { keepStageRecord } from '@kairos/agent/stage-record';
 import { exitCodes } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
 import { defaultStageDirectories } from '@kairos/stages/collect';
@@ -62,6 +63,7 @@ export async function runStageVerb(stage: string, flags: StageFlags): Promise<nu
       } else if (event.kind === 'output') process.stdout.write(`        ${event.line}\n`);
     },
   });
+  if (!flags.dryRun) keepStageRecord(host, result);
   if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else process.stderr.write(result.problems.map(showProblem).join(''));
   const failed = result.failed || (flags.strict && result.problems.length > 0);

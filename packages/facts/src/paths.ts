@@ -13,6 +13,8 @@ export const paths = {
   rootfsBase: '/run/rootfsbase',
   immucoreRun: '/run/immucore',
   bootReport: '/run/immucore/boot-report.json',
+  /** What the stages run by units did, one file a stage. */
+  stageRecords: '/run/immucore/stages',
   immucoreLog: '/run/immucore/immucore.log',
   systemOem: '/system/oem',
   oem: '/oem',

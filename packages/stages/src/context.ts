@@ -30,7 +30,7 @@ export interface StageServices {
   readonly render: TemplateRenderer;
   /** Waits between attempts. */
   readonly delay: (milliseconds: number) => Promise<void>;
-  readonly unpackImage?: ImageUnpacker;
+  readonly unpackImage: ImageUnpacker;
   /** Where metadata services answer, by provider, instead of at their well-known addresses. */
   readonly metadataServers?: Readonly<Record<string, string>>;
 }

@@ -199,7 +199,13 @@ export async function runStage(
 
   const recording = recordingHost(host, dryRun);
   const facts = stageFacts(recording.host, options.facts);
-  const services = { ...defaultServices, ...options.services };
+  const services: StageServices = {
+    ...defaultServices,
+    // Reading images is loaded only where a step does it.
+    unpackImage: async (source, target, { platform }) =>
+      (await import('./unpack-image.ts')).unpackInto(host, source, target, platform),
+    ...options.services,
+  };
   const steps: StepResult[] = [];
   for (const planned of order.steps) {
     onEvent({ kind: 'started', step: planned });

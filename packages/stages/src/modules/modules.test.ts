@@ -363,5 +363,4 @@ test('images are unpacked by what the caller gives', async () => {
   const text = 'unpack_images:\n- { source: "oci:/x", target: /t, platform: linux/arm64 }';
   await made.step(text, { services: { unpackImage: async (...given) => void asked.push(given) } });
   expect(asked).toEqual([['oci:/x', '/t', { platform: 'linux/arm64' }]]);
-  expect(told(await made.step(text))).toEqual(['UNPACKING_UNAVAILABLE:4']);
 });

@@ -1,4 +1,3 @@
-import { KairosError } from '@kairos/facts/errors';
 import type { StageModule } from '../context.ts';
 import { absolutePath } from './files.ts';
 
@@ -16,14 +15,8 @@ export const unpackImages: StageModule = async (field, context) => {
         context.note({ kind: 'download', summary: `unpack ${source} into ${target}` });
         return;
       }
-      const { unpackImage } = context.services;
-      if (unpackImage === undefined) {
-        throw new KairosError('UNPACKING_UNAVAILABLE', `nothing here can unpack ${source}`, {
-          position: item.position,
-        });
-      }
       context.host.files.makeDirectory(target);
-      await unpackImage(source, target, platform ? { platform } : {});
+      await context.services.unpackImage(source, target, platform ? { platform } : {});
     });
   }
 };
