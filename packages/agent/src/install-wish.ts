@@ -42,6 +42,10 @@ export function environmentOf(config: InstallConfig): Readonly<Record<string, st
   for (const given of [config.env, config.install?.env]) {
     if (Array.isArray(given)) {
       for (const entry of given) {
+        if (typeof entry === 'object' && entry !== null) {
+          for (const [name, value] of Object.entries(entry)) variables[name] = String(value ?? '');
+          continue;
+        }
         const at = entry?.indexOf('=') ?? -1;
         if (entry && at > 0) variables[entry.slice(0, at)] = entry.slice(at + 1);
       }

@@ -30,9 +30,7 @@ test('the last run of a stage is kept, with places', async () => {
     {
       stage: 'boot',
       steps: { done: 1, skipped: 1, failed: 1 },
-      problems: [
-        { severity: 'error', position: '/oem/a.yaml:5:21', module: 'files' },
-      ],
+      problems: [{ severity: 'error', position: '/oem/a.yaml:5:21', module: 'files' }],
     },
   ]);
   keepStageRecord(host, await run('stages:\n  boot:\n  - files: [{ path: /a, content: x }]\n'));

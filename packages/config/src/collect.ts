@@ -3,6 +3,7 @@ import { MiB } from '@kairos/facts/size';
 import { type Document, headerOf, parseDocument } from './document.ts';
 import { merge } from './merge.ts';
 import type { Problem } from './problem.ts';
+import { withRightSpellings } from './spellings.ts';
 import { type Tree, treeOf, treeOfDocument } from './tree.ts';
 
 /** Where cloud-configs are, in the order in which they are merged: later wins. */
@@ -147,7 +148,7 @@ export interface MergedConfig {
   readonly problems: readonly Problem[];
 }
 
-/** Merges documents in order, later ones winning. No documents give an empty map. */
+/** Merges documents in order, later ones winning, with wrong spellings put right. No documents give an empty map. */
 export function mergeDocuments(documents: readonly Document[]): MergedConfig {
   const problems: Problem[] = [];
   const beginning = start(documents[0]?.file ?? '');
@@ -155,7 +156,7 @@ export function mergeDocuments(documents: readonly Document[]): MergedConfig {
   for (const document of documents) {
     if (document.value === null) continue;
     try {
-      tree = merge(tree, treeOfDocument(document), problems);
+      tree = merge(tree, withRightSpellings(treeOfDocument(document), problems), problems);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       problems.push({

@@ -31,7 +31,7 @@ describe('valid as the field writes it', () => {
     ['a script for a device', 'install:\n  device: script:///run/find-disk\n'],
     [
       'root cloud-init keys',
-      'runcmd: [echo]\nwrite_files:\n  - path: /a\n    encoding: b64\n    content: YQ==\n',
+      'runcmd: [echo, [touch, a b]]\nusers: [default]\nwrite_files:\n  - path: /a\n    encoding: b64\n    content: YQ==\n',
     ],
   ])('%s', (_, text) => {
     expect(problemsOf(text)).toEqual([]);
@@ -40,11 +40,21 @@ describe('valid as the field writes it', () => {
 
 describe('wrong, at the right place', () => {
   test.each([
-    ['install:\n  auto: "yes"\n', ['error', 'VALUE_INVALID', '2:9', undefined]],
+    [
+      'install:\n  auto: yes\n',
+      ['error', 'VALUE_INVALID', '2:9', 'write true: YAML 1.2 reads yes as a text'],
+    ],
+    ['install:\n  auto: "true"\n', ['error', 'VALUE_INVALID', '2:9', 'write true without quotes']],
+    ['instal:\n  auto: true\n', ['warning', 'KEY_UNKNOWN', '1:1', 'did you mean install?']],
+    ['options: [a=b]\n', ['warning', 'OPTIONS_LIST', '1:10', 'Write `name: value` lines below options']],
+    ['hostname: 17\n', ['error', 'VALUE_INVALID', '1:11', 'put the value in quotes']],
     ['install:\n  devise: auto\n', ['warning', 'KEY_UNKNOWN', '2:3', 'did you mean device?']],
     ['install:\n  device: sda\n', ['error', 'VALUE_INVALID', '2:11', undefined]],
     ['install:\n  no_format: true\n', ['warning', 'KEY_MISSPELT', '2:3', 'write no-format']],
-    ['stages:\n  boot:\n    - commands: echo\n', ['error', 'VALUE_INVALID', '3:17', undefined]],
+    [
+      'stages:\n  boot:\n    - commands: echo\n',
+      ['error', 'VALUE_INVALID', '3:17', 'write a list, each item on a line of its own after "- "'],
+    ],
     ['users:\n  - name: "007"\n', ['error', 'VALUE_INVALID', '2:11', undefined]],
     [
       'install:\n  reboot: true\n  poweroff: true\n',

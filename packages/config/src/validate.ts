@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { Path } from './document.ts';
 import { knownKeysAt } from './known-keys.ts';
 import type { Problem } from './problem.ts';
+import { rootKeys } from './root-keys.ts';
 import { root } from './schema/root.ts';
 import { rightSpelling } from './spellings.ts';
 import { plainValue, subtree, type Tree } from './tree.ts';
@@ -31,24 +32,74 @@ function kindOf(tree: Tree | undefined): string {
   if (tree === undefined) return 'nothing';
   if (tree.kind !== 'scalar') return `a ${tree.kind}`;
   if (tree.value === null) return 'nothing';
-  return `a ${typeof tree.value}`;
+  return kinds[typeof tree.value] ?? `a ${typeof tree.value}`;
+}
+
+/** Types in the words of someone who writes YAML. */
+const kinds: Readonly<Record<string, string>> = {
+  array: 'a list',
+  object: 'a map',
+  record: 'a map',
+  string: 'a text',
+  boolean: 'true or false',
+  number: 'a number',
+  int: 'a whole number',
+};
+const inWords = (type: string) => kinds[type] ?? type;
+
+/** The types that a value could have had here. */
+function expectedTypes(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === 'invalid_type') return [issue.expected];
+  if (issue.code !== 'invalid_union') return [];
+  return [
+    ...new Set(
+      issue.errors
+        .flat()
+        .flatMap((part) => (part.code === 'invalid_type' && part.path.length === 0 ? [part.expected] : [])),
+    ),
+  ];
 }
 
 /** The first issue of a union that says more than that none of its parts fits. */
 function message(issue: z.core.$ZodIssue, found: Tree | undefined): string {
-  if (issue.code === 'invalid_type') return `expected ${issue.expected}, found ${kindOf(found)}`;
   if (issue.code === 'invalid_union') {
-    const parts = issue.errors.flat();
-    const told = parts.find(({ code }) => code === 'invalid_format');
+    const told = issue.errors.flat().find(({ code }) => code === 'invalid_format');
     if (told) return told.message;
-    const expected = [
-      ...new Set(parts.flatMap((part) => (part.code === 'invalid_type' ? [part.expected] : []))),
-    ];
+  }
+  if (issue.code === 'invalid_type' || issue.code === 'invalid_union') {
+    const expected = [...new Set(expectedTypes(issue).map(inWords))];
     return `expected ${expected.join(' or ') || 'another value'}, found ${kindOf(found)}`;
   }
   if (issue.code === 'invalid_value')
     return `expected one of ${issue.values.filter((v) => v !== '').join(', ')}`;
+  if (issue.code === 'too_small' && issue.origin === 'string') return 'expected a text that is not empty';
+  if (issue.code === 'too_small') return `expected ${issue.minimum} or more`;
   return issue.message;
+}
+
+const booleanWords: Readonly<Record<string, boolean>> = {
+  yes: true,
+  on: true,
+  y: true,
+  no: false,
+  off: false,
+  n: false,
+};
+
+/** What to write instead, where the type tells it. */
+function hintFor(issue: z.core.$ZodIssue, found: Tree | undefined): string | undefined {
+  if (found?.kind !== 'scalar') return undefined;
+  const expected = expectedTypes(issue);
+  const { value } = found;
+  if (expected.includes('boolean') && typeof value === 'string') {
+    const text = value.toLowerCase();
+    if (text in booleanWords) return `write ${booleanWords[text]}: YAML 1.2 reads ${value} as a text`;
+    if (text === 'true' || text === 'false') return `write ${text} without quotes`;
+  }
+  if (expected.length === 1 && expected[0] === 'array')
+    return 'write a list, each item on a line of its own after "- "';
+  if (expected.length === 1 && expected[0] === 'string') return 'put the value in quotes';
+  return undefined;
 }
 
 /**
@@ -67,18 +118,32 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
       continue;
     }
     const found = subtree(tree, path);
+    const hint = hintFor(issue, found);
     problems.push({
       severity: 'error',
       code: 'VALUE_INVALID',
       message: `${dotted(path) || 'the document'}: ${message(issue, found)}`,
       position: placeOf(tree, path),
+      ...(hint === undefined ? {} : { hint }),
       ...(found && found.replaced.length > 0
         ? { related: found.replaced.map((position) => ({ position, message: 'this value was replaced' })) }
         : {}),
     });
   }
-  if (options.schema === undefined) problems.push(...semanticProblems(tree));
+  if (options.schema === undefined) {
+    problems.push(...misspeltRootKeys(tree, options.strict ?? false), ...semanticProblems(tree));
+  }
   return problems;
+}
+
+/**
+ * Keys at the root that nearly are one of ours. Others belong to bundles and plug-ins, and nothing is said about them.
+ */
+function misspeltRootKeys(tree: Tree, strict: boolean): Problem[] {
+  if (tree.kind !== 'map') return [];
+  return [...tree.entries.keys()]
+    .filter((key) => !rootKeys.has(key) && didYouMean(key, rootKeys) !== undefined)
+    .map((key) => unknownKey(tree, root, [], key, strict));
 }
 
 function unknownKey(tree: Tree, schema: z.ZodType, path: Path, key: string, strict: boolean): Problem {
@@ -133,6 +198,16 @@ function semanticProblems(tree: Tree): Problem[] {
       'install.ssh_hardening allows keys only, and no user has one',
       'Give a user ssh_authorized_keys, or leave ssh_hardening away',
     );
+  }
+  const options = subtree(tree, ['options']);
+  if (options?.kind === 'list' && options.items.length > 0) {
+    problems.push({
+      severity: 'warning',
+      code: 'OPTIONS_LIST',
+      message: 'options is a map of names to texts; a list has no effect',
+      position: options.at,
+      hint: 'Write `name: value` lines below options',
+    });
   }
   const token = subtree(tree, ['p2p', 'network_token']);
   const hasToken = token?.kind === 'scalar' && typeof token.value === 'string' && token.value !== '';

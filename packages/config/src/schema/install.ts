@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, flag, mebibytes, sourceUri, text, textMap, texts } from './kinds.ts';
+import { count, flag, looseText, mebibytes, sourceUri, text, texts } from './kinds.ts';
 
 export const bundle = z.strictObject({
   targets: texts,
@@ -81,7 +81,12 @@ export const install = z
     encrypted_partitions: texts,
     bundles: z.array(bundle).nullish(),
     grub_options: grubOptions,
-    env: z.union([z.array(z.string()), textMap.unwrap().unwrap()]).nullish(),
+    env: z
+      .union([
+        z.array(z.union([z.string(), z.record(z.string(), looseText)])),
+        z.record(z.string(), looseText),
+      ])
+      .nullish(),
     'cloud-init': text,
     'skip-entries': texts,
   })

@@ -14,7 +14,7 @@ const kcryptKeys = { nv_index: text, c_index: text, tpm_device: text } as const;
 export const root = z.looseObject({
   name: text,
   config_url: text.describe('URL of a further configuration, merged in'),
-  options: z.record(z.string(), looseText).nullish(),
+  options: z.union([z.record(z.string(), looseText), z.array(z.string())]).nullish(),
   debug: flag,
   strict: flag.describe('Errors in the stages of installing, upgrading and resetting are fatal'),
   env: texts,
@@ -60,11 +60,11 @@ export const root = z.looseObject({
         .nullish(),
     })
     .nullish(),
-  users: z.array(user).nullish(),
+  users: z.array(z.union([user, z.literal('default')])).nullish(),
   ssh_authorized_keys: texts,
   hostname: text,
   write_files: z.array(writeFile).nullish(),
-  runcmd: texts,
+  runcmd: z.array(z.union([z.string(), z.array(looseText)]).nullable()).nullish(),
   growpart: z.strictObject({ devices: texts }).nullish(),
   install: install.nullish(),
   upgrade: upgrade.nullish(),

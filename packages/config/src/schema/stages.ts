@@ -12,8 +12,12 @@ const file = z.strictObject({
   owner,
   group: owner,
   ownerstring: text.describe('user:group'),
+  append: flag,
 });
-const directory = z.strictObject({ path: z.string(), permissions, owner, group: owner });
+const directory = z.union([
+  z.string(),
+  z.strictObject({ path: z.string(), permissions, owner, group: owner, ownerstring: text }),
+]);
 const download = z.strictObject({
   path: z.string(),
   url: z.string(),
@@ -100,4 +104,5 @@ export const step = z
   .describe('A step of a stage');
 
 export const stages = z.record(z.string(), z.array(step.nullable()).nullish()).nullish();
-export { file as writeFile };
+/** A file of the list at the root. */
+export const writeFile = file.extend({ defer: flag });

@@ -11,6 +11,8 @@ export const userName = z
 
 const shape = {
   passwd: looseText.describe('Password, plain or as a crypt(5) hash'),
+  hashed_passwd: text.describe('Password as a crypt(5) hash'),
+  plain_text_passwd: looseText.describe('Password in plain; prefer passwd with a hash'),
   groups: texts,
   lock_passwd: flag.describe('Locks the password'),
   ssh_authorized_keys: texts.describe('Public keys, github:USER, gitlab:USER or a URL'),
@@ -21,6 +23,7 @@ const shape = {
   primary_group: text,
   no_create_home: flag,
   no_user_group: flag,
+  no_log_init: flag,
   system: flag,
 } as const;
 

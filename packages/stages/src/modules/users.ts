@@ -1,3 +1,4 @@
+import { rightSpelling } from '@kairos/config/spellings';
 import type { HostFiles } from '@kairos/host/host';
 import { AccountChanges } from '../account-changes.ts';
 import { isAccountField, isAccountName, type PasswdEntry } from '../accounts.ts';
@@ -39,6 +40,28 @@ function wantedUsers(field: Field): Wanted[] {
     ? field.entries().map(([name, user]) => ({ name: user.key('name').text() ?? name, field: user }))
     : field.items().map((user) => ({ name: user.key('name').text() ?? '', field: user }));
   return named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** A user with the keys that other schemas call differently under the names of this one. */
+function respelt(user: Field, context: ModuleContext): Field {
+  if (!isRecord(user.value)) return user;
+  const value: Record<string, unknown> = {};
+  let changed = false;
+  for (const [key, item] of user.entries()) {
+    const right = rightSpelling('users.0', key);
+    if (right !== undefined) {
+      changed = true;
+      context.report({
+        severity: 'warning',
+        code: 'KEY_MISSPELT',
+        message: `${key} is spelt ${right}`,
+        position: item.keyPosition,
+        hint: `Write ${right}`,
+      });
+    }
+    if (right === undefined || user.key(right).empty) value[right ?? key] = item.value;
+  }
+  return changed ? user.with(value) : user;
 }
 
 /** One of the texts of a user, which ends up between colons. */
@@ -254,7 +277,8 @@ export const users: StageModule = async (field, context) => {
   const creation = new UserCreation(accounts, context);
   const ready: Wanted[] = [];
   const pending: { readonly wanted: Wanted; readonly uid: number | undefined }[] = [];
-  for (const wanted of wantedUsers(field)) {
+  for (const given of wantedUsers(field)) {
+    const wanted = { ...given, field: respelt(given.field, context) };
     await context.attempt(wanted.field, () => {
       const { name, field: user } = wanted;
       user.checkKeys(keys, context.report);
