@@ -247,6 +247,9 @@ test('a cloud-config with every module takes effect, and a broken one beside it 
     },
   });
   const shell = machine.console;
+  // The users of the file are made in stage boot, and the prompt may be there before.
+  await shell.waitFor(/Finished cos-setup-boot/, { timeout: 600_000 });
+  shell.send('\n');
   await loginAsRoot(shell, { timeout: 600_000 });
   // Done once it returns: the unit of the stage runs to its end before it counts as started.
   await shell.ok('systemctl start cos-setup-network.service', { timeout: 300_000 });

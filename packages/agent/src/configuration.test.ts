@@ -2,8 +2,11 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseDocument } from '@kairos/config/document';
+import { treeOf } from '@kairos/config/tree';
 import { KairosError } from '@kairos/facts/errors';
 import { directoryHost } from '@kairos/host/directory';
+import fc from 'fast-check';
 import {
   compareConfigurations,
   explainKey,
@@ -18,6 +21,17 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'configuration-'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** With keys in order, as a configuration is printed. Minus zero is zero to JSON. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, sorted(item)]),
+  );
+}
 
 async function configurationOf(files: Readonly<Record<string, string>>) {
   const host = directoryHost(folder);
@@ -58,6 +72,87 @@ test('explains who set a key and what that took over', async () => {
   }
   expect(error).toBeInstanceOf(KairosError);
   expect((error as KairosError).hint).toBe('hostname is set');
+});
+
+test('explains maps and lists value by value, and hides secrets', async () => {
+  const configuration = await configurationOf({
+    '/etc/kairos/a.yaml': '#cloud-config\nusers:\n- name: a\n  passwd: secret\ninstall:\n  auto: false\n',
+    '/oem/b.yaml': '#cloud-config\nusers:\n- name: b\ninstall:\n  device: /dev/vda\n',
+  });
+  const parts = (key: string) =>
+    explainKey(configuration, key).parts?.flatMap((part) =>
+      (part.parts ?? [part]).map((leaf) => [leaf.key, leaf.value, leaf.setAt.file, leaf.setAt.line]),
+    );
+  expect(parts('users')).toEqual([
+    ['users.0.name', 'a', '/etc/kairos/a.yaml', 3],
+    ['users.0.passwd', '********', '/etc/kairos/a.yaml', 4],
+    ['users.1.name', 'b', '/oem/b.yaml', 3],
+  ]);
+  expect(parts('install')).toEqual([
+    ['install.auto', false, '/etc/kairos/a.yaml', 6],
+    ['install.device', '/dev/vda', '/oem/b.yaml', 5],
+  ]);
+});
+
+test('a comparison tells that a secret differs and not what it is', () => {
+  const read = (token: string) =>
+    validateText(`#cloud-config\np2p:\n  network_token: ${token}\n`, 'f', false);
+  expect(compareConfigurations(read('one'), read('two'))).toMatchObject([
+    { kind: 'changed', path: ['p2p', 'network_token'], before: '********', after: '********' },
+  ]);
+});
+
+test('a printed configuration reads as the same, and prints the same again', () => {
+  const text = fc.string({ unit: 'grapheme', maxLength: 12 });
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof(
+      { maxDepth: 4 },
+      text,
+      fc.constantFrom(
+        '0644',
+        'yes',
+        '1e3',
+        '~',
+        'null',
+        '- a',
+        'a: b',
+        '#c',
+        ' x ',
+        '\n',
+        'a\n\nb\n',
+        '{{ .x }}',
+        '|',
+        '0x1f',
+        '2020-01-01',
+        '<<',
+        '&a',
+        '*a',
+        '!t',
+        '%',
+      ),
+      fc.integer(),
+      fc.boolean(),
+      fc.constant(null),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.array(tie('any'), { maxLength: 4 }),
+      fc.dictionary(fc.oneof(text, fc.constantFrom('a', 'users', 'stages')), tie('any'), { maxKeys: 4 }),
+    ),
+  })).any;
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom('a', 'name', 'stages', 'x-y'), value), (config) => {
+      const print = (given: unknown) =>
+        printConfiguration({
+          tree: treeOf(given, { positionOf: () => ({ file: '', line: 1, column: 1 }) }),
+          sources: ['f'],
+        });
+      const printed = print(config);
+      const again = parseDocument(printed, 'f').value;
+      expect(again).toEqual(parseDocument(print(again), 'f').value);
+      expect(JSON.stringify(again)).toBe(JSON.stringify(sorted(config)));
+      expect(print(again)).toBe(printed);
+    }),
+    { numRuns: 80 },
+  );
 });
 
 test('a text that is no cloud-config is an error when it is asked about', () => {

@@ -2,7 +2,7 @@ import { collectDocuments, configDirectories, mergeDocuments, readDocument } fro
 import { type Difference, differences } from '@kairos/config/difference';
 import type { Document } from '@kairos/config/document';
 import { kernelArgumentsDocument } from '@kairos/config/kernel-arguments';
-import { hasErrors, type Problem, sortProblems } from '@kairos/config/problem';
+import { hasErrors, type Problem, sortProblems, valueWithoutSecrets } from '@kairos/config/problem';
 import { followRemote, type RemoteReader } from '@kairos/config/remote';
 import { plainValue, subtree, type Tree } from '@kairos/config/tree';
 import { validate } from '@kairos/config/validate';
@@ -107,10 +107,26 @@ export function queryConfiguration({ tree }: Configuration, query: string): stri
 
 export interface Explanation {
   readonly key: string;
+  /** Secrets are hidden. */
   readonly value: unknown;
   readonly setAt: Position;
   /** Places whose values were taken over, the latest first. */
   readonly overrides: readonly Position[];
+  /** Of a map or a list: the values in it, which may come from several files. */
+  readonly parts?: readonly Explanation[];
+}
+
+function explained(tree: Tree, steps: readonly string[]): Explanation {
+  const common = {
+    key: steps.join('.'),
+    value: valueWithoutSecrets(plainValue(tree), steps),
+    setAt: tree.at,
+    overrides: tree.replaced,
+  };
+  if (tree.kind === 'scalar') return common;
+  const items: [string, Tree][] =
+    tree.kind === 'map' ? [...tree.entries] : tree.items.map((item, index) => [String(index), item]);
+  return { ...common, parts: items.map(([step, item]) => explained(item, [...steps, step])) };
 }
 
 /**
@@ -120,7 +136,7 @@ export interface Explanation {
 export function explainKey({ tree }: Configuration, key: string): Explanation {
   const steps = stepsOf(key);
   const found = subtree(tree, steps);
-  if (found) return { key, value: plainValue(found), setAt: found.at, overrides: found.replaced };
+  if (found) return explained(found, steps);
   const parent = subtree(tree, steps.slice(0, -1));
   const near = parent?.kind === 'map' ? didYouMean(steps.at(-1) ?? '', parent.entries.keys()) : undefined;
   throw new KairosError('KEY_NOT_SET', `Nothing sets ${key}`, {
@@ -129,9 +145,14 @@ export function explainKey({ tree }: Configuration, key: string): Explanation {
   });
 }
 
-/** How two configurations differ. */
+/** How two configurations differ. Of secrets it is told that they do, not what they are. */
 export function compareConfigurations(before: Configuration, after: Configuration): Difference[] {
-  return differences(before.tree, after.tree);
+  const hidden = (value: unknown, path: readonly string[]) => valueWithoutSecrets(value, path);
+  return differences(before.tree, after.tree).map((each) =>
+    each.kind === 'changed'
+      ? { ...each, before: hidden(each.before, each.path), after: hidden(each.after, each.path) }
+      : { ...each, value: hidden(each.value, each.path) },
+  );
 }
 
 /**

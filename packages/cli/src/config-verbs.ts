@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import {
   type Configuration,
   compareConfigurations,
+  type Explanation,
   explainKey,
   printConfiguration,
   queryConfiguration,
@@ -12,7 +13,7 @@ import { maximumFileSize } from '@kairos/config/collect';
 import { jsonSchema } from '@kairos/config/json-schema';
 import { formatProblem, hasErrors } from '@kairos/config/problem';
 import { plainValue } from '@kairos/config/tree';
-import { exitCodes, isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
+import { exitCodes, isSystemError, KairosError, type Position, reasonOf } from '@kairos/facts/errors';
 import { version as ownVersion } from '@kairos/facts/version';
 import { machineHost } from '@kairos/host/machine';
 
@@ -56,13 +57,49 @@ async function configurationOf(source: string, strict: boolean): Promise<Configu
     if (statSync(source).isDirectory()) {
       return await readConfiguration(machineHost(), { directories: [source], strict });
     }
-    return validateText(readFileSync(source, 'utf8'), source, strict);
   } catch (cause) {
-    if (!isSystemError(cause, 'ENOENT', 'ENOTDIR', 'EACCES')) throw cause;
-    throw new KairosError('FILE_NOT_FOUND', `Cannot read ${source}: ${reasonOf(cause)}`, {
-      exit: 'notFound',
-      cause,
-    });
+    throw unreadable(cause, source);
+  }
+  return validateText(readNamed(source), source, strict);
+}
+
+function unreadable(cause: unknown, file: string): unknown {
+  if (!isSystemError(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) return cause;
+  return new KairosError('FILE_NOT_FOUND', `Cannot read ${file}: ${reasonOf(cause)}`, {
+    exit: 'notFound',
+    cause,
+  });
+}
+
+/**
+ * The text of a file that a user named. One of any size may be named: no more is read than would be looked at.
+ * @throws KairosError `FILE_NOT_FOUND`, `FILE_TOO_LARGE`
+ */
+function readNamed(file: string): string {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch (cause) {
+    throw unreadable(cause, file);
+  }
+  try {
+    const bytes = Buffer.alloc(maximumFileSize + 1);
+    let length = 0;
+    while (length < bytes.length) {
+      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
+      if (count === 0) break;
+      length += count;
+    }
+    if (length > maximumFileSize) {
+      throw new KairosError('FILE_TOO_LARGE', `${file} has more than ${maximumFileSize} bytes`, {
+        exit: 'invalidInput',
+      });
+    }
+    return bytes.toString('utf8', 0, length);
+  } catch (cause) {
+    throw unreadable(cause, file);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -109,13 +146,18 @@ export async function getVerb(query: string): Promise<string> {
 export async function explainVerb(key: string, json: boolean): Promise<string> {
   const explanation = explainKey(await readConfiguration(machineHost(), { commandLine: true }), key);
   if (json) return `${JSON.stringify(explanation)}\n`;
-  const show = ({ file, line, column }: (typeof explanation)['setAt']) => `${file}:${line}:${column}`;
-  return [
-    `${key} = ${JSON.stringify(explanation.value)}`,
-    `  set at ${show(explanation.setAt)}`,
-    ...explanation.overrides.map((place) => `  overrides ${show(place)}`),
-    '',
-  ].join('\n');
+  return `${explanationLines(explanation).join('\n')}\n`;
+}
+
+const showPlace = ({ file, line, column }: Position) => `${file}:${line}:${column}`;
+
+/** A value with its place; of maps and lists each value that is in them. */
+function explanationLines({ key, value, setAt, overrides, parts }: Explanation): string[] {
+  const taken = overrides.map((place) => `  overrides ${showPlace(place)}`);
+  if (parts !== undefined && parts.length > 0) {
+    return [...(taken.length > 0 ? [key, ...taken] : []), ...parts.flatMap(explanationLines)];
+  }
+  return [`${key} = ${JSON.stringify(value)}`, `  set at ${showPlace(setAt)}`, ...taken];
 }
 
 export async function diffVerb(before: string, after: string, json: boolean): Promise<number> {
@@ -139,4 +181,14 @@ export async function diffVerb(before: string, after: string, json: boolean): Pr
 
 export function schemaVerb(version = ownVersion): string {
   return `${JSON.stringify(jsonSchema(version), null, 2)}\n`;
+}
+
+/**
+ * Renders a template with the configuration and the state of this node: `.Config`, `.State` and `.Values`.
+ * @throws KairosError with the position of the fault
+ */
+export async function renderVerb(file: string): Promise<string> {
+  const text = file === '-' ? await Bun.stdin.text() : readNamed(file);
+  const { renderTemplateOnNode } = await import('@kairos/agent/commands/render-template');
+  return renderTemplateOnNode(machineHost(), text, file === '-' ? 'stdin' : file);
 }

@@ -16,7 +16,16 @@ function showProblem({ severity, message, position, hint }: StageProblem): strin
 function showStep({ status, name, reason, changes, milliseconds }: StepResult, dryRun: boolean): string {
   const head = `${status.padEnd(7)} ${name}${reason ? ` (${reason})` : ''}${dryRun ? '' : `  ${milliseconds.toFixed(0)} ms`}\n`;
   if (!dryRun) return head;
-  return head + changes.map((change) => `        ${JSON.stringify(change)}\n`).join('');
+  return (
+    head +
+    changes
+      .map(({ summary, diff = '' }) =>
+        [summary, ...diff.split('\n').filter((line) => line !== '')]
+          .map((line) => `        ${line}\n`)
+          .join(''),
+      )
+      .join('')
+  );
 }
 
 /** `run-stage`: gives the exit code. */

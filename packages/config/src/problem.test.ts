@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { formatProblem, type Problem, sortProblems, withoutSecrets } from './problem.ts';
+import { formatProblem, type Problem, sortProblems, valueWithoutSecrets, withoutSecrets } from './problem.ts';
 
 const at = (line: number, column: number, file = 'a.yaml') => ({ file, line, column });
 
@@ -55,4 +55,14 @@ test('sorted by place', () => {
     'a31',
     'b21',
   ]);
+});
+
+test('values of secret keys are hidden at any depth', () => {
+  const users = [{ name: 'a', passwd: 'x', lock_passwd: true }];
+  expect(valueWithoutSecrets({ users, p2p: { network_token: 't', auto: {} } })).toEqual({
+    users: [{ name: 'a', passwd: '********', lock_passwd: true }],
+    p2p: { network_token: '********', auto: {} },
+  });
+  expect(valueWithoutSecrets('t', ['p2p', 'network_token'])).toBe('********');
+  expect(valueWithoutSecrets('', ['p2p', 'network_token'])).toBe('');
 });

@@ -34,6 +34,24 @@ export function sortProblems(problems: readonly Problem[]): Problem[] {
 /** Keys whose values are not shown to people: passwords, tokens, private keys. */
 const secretKey = /passw|passphrase|token|secret|private[_-]?key|credential/i;
 
+/** Whether a key at a path, or one above it, names something secret. */
+export function isSecret(path: readonly (string | number)[]): boolean {
+  return path.some((step) => typeof step === 'string' && secretKey.test(step));
+}
+
+/** A value without what its keys, or the keys that lead to it, call secret. */
+export function valueWithoutSecrets(value: unknown, path: readonly (string | number)[] = []): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => valueWithoutSecrets(item, [...path, index]));
+  if (typeof value === 'object' && value !== null && !(value instanceof Date)) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, valueWithoutSecrets(item, [...path, key])]),
+    );
+  }
+  // What is empty or a switch tells nothing.
+  if (value === null || value === '' || typeof value === 'boolean' || !isSecret(path)) return value;
+  return '********';
+}
+
 /** Long lines are cut around the place that is shown. */
 const shownWidth = 100;
 

@@ -98,3 +98,21 @@ export const printSchemaCommand = buildCommand<{ readonly version?: string }, []
     this.process.stdout.write(schemaVerb(version));
   },
 });
+
+export const renderTemplateCommand = buildCommand<{ readonly file: string }, [], Context>({
+  docs: {
+    brief: 'Render a template with the configuration and the state of this node',
+    fullDescription:
+      'Go text/template with the functions of sprig. .Config is the merged configuration, .State what `state` prints, .Values the system information of stages.',
+  },
+  parameters: {
+    flags: {
+      file: { kind: 'parsed', parse: text, brief: 'Template, - for standard input', placeholder: 'file' },
+    },
+    aliases: { f: 'file' },
+  },
+  async func({ file }) {
+    const { renderVerb } = await import('../config-verbs.ts');
+    this.process.stdout.write(await renderVerb(file));
+  },
+});

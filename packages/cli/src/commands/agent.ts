@@ -1,6 +1,6 @@
 import { routeMap } from '../application.ts';
 import { installBundleCommand } from './agent-bundle.ts';
-import { configRoutes, printSchemaCommand, validateCommand } from './agent-config.ts';
+import { configRoutes, printSchemaCommand, renderTemplateCommand, validateCommand } from './agent-config.ts';
 import { confextRoutes, sysextRoutes } from './agent-extensions.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { webuiCommand } from './agent-installers.ts';
@@ -25,6 +25,7 @@ export const agentRoutes = routeMap({
     config: configRoutes,
     validate: validateCommand,
     'print-schema': printSchemaCommand,
+    'render-template': renderTemplateCommand,
     'run-stage': runStageCommand,
     'install-bundle': installBundleCommand,
     sysext: sysextRoutes,

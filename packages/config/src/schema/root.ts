@@ -63,15 +63,6 @@ export const root = z.looseObject({
         'What the server may ask for; default upgrade, upgrade-recovery, reboot, unregister',
       ),
     })
-<<<<<<< HEAD
-    .nullish(),
-  webui: z.strictObject({ disable: flag, listen_address: text }).nullish(),
-  providers: z.strictObject({ paths: texts, timeouts: textMap }).nullish(),
-  extensions: z
-    .strictObject({ policy: z.enum(['any', 'verity', 'signed']).nullish() })
-    .nullish()
-    .describe('What a sysext or confext has to prove before it is installed'),
-=======
     .nullish()
     .describe('A fleet server that the node reports to'),
   webui: z
@@ -88,7 +79,15 @@ export const root = z.looseObject({
     })
     .nullish()
     .describe('Plug-ins'),
->>>>>>> f68b490 (Every key has a description; the manual lists all of them; the JSON Schema is held against ajv)
+  extensions: z
+    .strictObject({
+      policy: z
+        .enum(['any', 'verity', 'signed'])
+        .nullish()
+        .describe('any takes every image, verity wants one that is protected, signed one that is signed'),
+    })
+    .nullish()
+    .describe('What a sysext or confext has to prove before it is installed'),
   kcrypt: z
     .strictObject({
       ...kcryptKeys,
