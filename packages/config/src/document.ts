@@ -1,5 +1,7 @@
-import { KairosError, type Position } from '@kairos/facts/errors';
+import { KairosError, type Position, reasonOf } from '@kairos/facts/errors';
 import {
+  Composer,
+  type CST,
   isAlias,
   isCollection,
   isMap,
@@ -7,11 +9,15 @@ import {
   isPair,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   type Pair,
-  parseDocument as parseYaml,
+  Parser,
   type Scalar,
+  visit,
+  type YAMLMap,
+  type Document as YamlDocument,
 } from 'yaml';
 import { type LeanNode, parseLeanYaml } from './lean-yaml.ts';
 
@@ -54,36 +60,120 @@ function nameOf(key: Scalar): string {
   return typeof key.value === 'symbol' ? (key.value.description ?? '') : String(key.value);
 }
 
+/** Nesting at which parsing stops: the parser's own end would be that of the stack, after much memory. */
+const maximumNesting = 256;
+/** What aliases may multiply a document by. */
+const maximumAliases = 100;
+
+type Invalid = (offset: number, message: string, code?: string) => KairosError;
+
+/**
+ * The parser's tokens, up to the first error: a document of nothing but errors would cost seconds for messages that
+ * nobody sees.
+ */
+function* tokensOf(text: string, lines: LineCounter, invalid: Invalid): Generator<CST.Token> {
+  const parser = new Parser(lines.addNewLine);
+  // The parser keeps what it is inside of, and how far it is, in fields that its types do not show.
+  const inside = parser as unknown as { readonly stack: readonly unknown[]; readonly offset: number };
+  lines.addNewLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) {
+      yield token;
+      if (token.type === 'error') {
+        yield* parser.end();
+        return;
+      }
+    }
+    if (inside.stack.length > maximumNesting) {
+      throw invalid(inside.offset, `the document is nested deeper than ${maximumNesting}`, 'TOO_DEEP');
+    }
+  }
+  yield* parser.end();
+}
+
+function compose(text: string, lines: LineCounter, invalid: Invalid): YamlDocument.Parsed {
+  // Keys are compared with each other below; the parser's way takes the square of their number.
+  const composer = new Composer({ lineCounter: lines, merge: true, prettyErrors: false, uniqueKeys: false });
+  let first: YamlDocument.Parsed | undefined;
+  for (const document of composer.compose(tokensOf(text, lines, invalid), true, text.length)) {
+    if (first !== undefined) throw invalid(document.range[0], 'there is a second document; a file holds one');
+    first = document as YamlDocument.Parsed;
+  }
+  if (first === undefined) throw invalid(0, 'there is no document');
+  return first;
+}
+
+/** Where a key stands that its map has already. Merge keys may be repeated. */
+function duplicateKey(yaml: YamlDocument): number | undefined {
+  let found: number | undefined;
+  visit(yaml, {
+    Map(_, map) {
+      const seen = new Set<string>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        const name = `${typeof key.value}:${nameOf(key)}`;
+        if (name === 'symbol:<<') continue;
+        if (seen.has(name)) {
+          found = key.range?.[0] ?? 0;
+          return visit.BREAK;
+        }
+        seen.add(name);
+      }
+      return undefined;
+    },
+  });
+  return found;
+}
+
+function plainValueOf(yaml: YamlDocument, invalid: Invalid): unknown {
+  try {
+    return yaml.toJS({ maxAliasCount: maximumAliases }) ?? null;
+  } catch (error) {
+    const alias = /alias/i.test(reasonOf(error));
+    throw invalid(0, alias ? 'aliases make too much of the document' : reasonOf(error));
+  }
+}
+
 /**
  * Parses one document with the parser of the whole language.
  * @throws KairosError `YAML_INVALID` at the first syntax error
  */
 export function parseWholeDocument(text: string, file: string): Document {
   const lines = new LineCounter();
-  const yaml = parseYaml(text, { lineCounter: lines, merge: true, prettyErrors: false });
   const at = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const [problem] = yaml.errors;
-  if (problem) {
-    const position = at(problem.pos[0]);
-    throw new KairosError('YAML_INVALID', `${file}:${position.line}:${position.column}: ${problem.message}`, {
+  const invalid = (offset: number, message: string, code = 'YAML_INVALID'): KairosError => {
+    const position = at(offset);
+    return new KairosError(code, `${file}:${position.line}:${position.column}: ${message}`, {
       exit: 'invalidInput',
       position,
     });
-  }
+  };
+  const yaml = compose(text, lines, invalid);
+  const [problem] = yaml.errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
+  if (problem) throw invalid(problem.pos[0], problem.message);
+  const twice = duplicateKey(yaml);
+  if (twice !== undefined) throw invalid(twice, 'Map keys must be unique');
   const start = (node: unknown): number | undefined => (isNode(node) ? node.range?.[0] : undefined);
 
   const resolved = (node: unknown): unknown => (isAlias(node) ? node.resolve(yaml) : node);
 
+  const pairsOf = new Map<YAMLMap, Map<string, Pair>>();
   /** The pair of a key, own or merged in by `<<`. */
   function pairOf(map: unknown, key: string): Pair | undefined {
     if (!isMap(map)) return undefined;
-    const own = map.items.find((item) => isScalar(item.key) && nameOf(item.key) === key);
+    let pairs = pairsOf.get(map);
+    if (pairs === undefined) {
+      pairs = new Map();
+      for (const item of map.items) if (isScalar(item.key)) pairs.set(nameOf(item.key), item);
+      pairsOf.set(map, pairs);
+    }
+    const own = pairs.get(key);
     if (own) return own;
-    for (const item of map.items) {
-      if (!isScalar(item.key) || nameOf(item.key) !== '<<') continue;
+    const item = pairs.get('<<');
+    if (item !== undefined) {
       const merged = resolved(item.value);
       for (const source of isSeq(merged) ? merged.items.map(resolved) : [merged]) {
         const pair = pairOf(source, key);
@@ -112,7 +202,7 @@ export function parseWholeDocument(text: string, file: string): Document {
     file,
     text,
     header: headerOf(text),
-    value: yaml.toJS({ maxAliasCount: 100 }) ?? null,
+    value: plainValueOf(yaml, invalid),
     positionOf(path) {
       const { value, key } = walk(path);
       return at(start(value) ?? start(key) ?? 0);

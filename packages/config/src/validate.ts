@@ -16,6 +16,9 @@ export interface ValidateOptions {
   readonly schema?: z.ZodType;
 }
 
+/** As many as somebody may want to read at once; a document of nothing else has a hundred thousand. */
+const maximumIssues = 200;
+
 const dotted = (path: readonly PropertyKey[]) => path.map(String).join('.');
 
 /** The place of the value at a path, or of the nearest parent that exists. */
@@ -110,7 +113,8 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
   const schema = options.schema ?? root;
   const problems: Problem[] = [];
   const result = schema.safeParse(plainValue(tree));
-  for (const issue of result.success ? [] : result.error.issues) {
+  const issues = result.success ? [] : result.error.issues;
+  for (const issue of issues.slice(0, maximumIssues)) {
     const path = issue.path as Path;
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys)
@@ -130,6 +134,14 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
         : {}),
     });
   }
+  if (issues.length > maximumIssues) {
+    problems.push({
+      severity: 'error',
+      code: 'TOO_MANY_PROBLEMS',
+      message: `there are ${issues.length - maximumIssues} further problems`,
+      position: tree.at,
+    });
+  }
   if (options.schema === undefined) {
     problems.push(...misspeltRootKeys(tree, options.strict ?? false), ...semanticProblems(tree));
   }
@@ -142,7 +154,9 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
 function misspeltRootKeys(tree: Tree, strict: boolean): Problem[] {
   if (tree.kind !== 'map') return [];
   return [...tree.entries.keys()]
-    .filter((key) => !rootKeys.has(key) && didYouMean(key, rootKeys) !== undefined)
+    .filter((key) => !rootKeys.has(key))
+    .slice(0, maximumIssues)
+    .filter((key) => didYouMean(key, rootKeys) !== undefined)
     .map((key) => unknownKey(tree, root, [], key, strict));
 }
 
