@@ -44,7 +44,7 @@ test('all problems are told with their places', () => {
   const error = errorOf([`install:\n  auto: "yes"\n  device: vda\n${admin}`]);
   expect([error.code, error.exitCode]).toEqual(['CONFIG_INVALID', 10]);
   expect(error.position).toEqual({ file: '1.yaml', line: 2, column: 9 });
-  expect(error.message).toContain('1.yaml:2:9: error: install.auto: expected boolean, found a string');
+  expect(error.message).toContain('1.yaml:2:9: error: install.auto: expected true or false, found a text');
   expect(error.message).toContain('1.yaml:3:11: error: install.device: expected auto, a path below /dev');
 });
 
