@@ -4,7 +4,7 @@ import type { RemoteReader } from '@kairos/config/remote';
 import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
-import { updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { assessment } from '../boot-choice.ts';
@@ -116,8 +116,7 @@ function keepFailure(
     if (place !== undefined) makeWritable(host, place, cleanup);
     writeResetJournal({ host, warn }, path, journal);
     if (withdraws && place !== undefined) {
-      updateGrubEnvironment(host.files, `${place}/boot_assessment`, { [assessment.reset]: '' });
-      host.checkpoint(place);
+      updateGrubEnvironmentSafely(host, `${place}/boot_assessment`, { [assessment.reset]: '' });
     }
   } catch (problem) {
     warn(`Could not note in ${path} why the reset stopped: ${reasonOf(problem)}`);
