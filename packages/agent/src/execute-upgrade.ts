@@ -2,16 +2,21 @@ import { basename, dirname } from 'node:path/posix';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { updateGrubEnvironment } from '@kairos/host/grub-environment';
+import type { Host } from '@kairos/host/host';
 import { removeFatLeftovers, replaceOnFat } from '@kairos/host/replace-on-fat';
 import { throwIfStopped } from '@kairos/host/streams';
 import { partialPath } from '@kairos/host/verified-write';
 import { copySlot } from './copy-slot.ts';
 import { carryOut as carryOutInstallStep, type InstallContext } from './execute-install.ts';
 import { recordUpgrade } from './install-record.ts';
+import type { NewImageCheck } from './new-image-check.ts';
 import { makeWritable } from './partition-access.ts';
 import type { UpgradeAction, UpgradePhase, UpgradeStep } from './upgrade-plan.ts';
 
-export type UpgradeContext = InstallContext;
+export interface UpgradeContext extends InstallContext {
+  /** Has the configuration checked by the new image; not done where there is none. */
+  readonly checkConfig?: (host: Host, check: NewImageCheck) => Promise<void>;
+}
 
 type Action<Kind extends UpgradeAction['kind']> = Extract<UpgradeAction, { kind: Kind }>;
 
@@ -64,6 +69,8 @@ export async function carryOut(step: UpgradeAction, context: UpgradeContext): Pr
       return makeWritable(host, step.mountPoint, cleanup);
     case 'copy-image':
       return copyImage(step, context);
+    case 'check-config':
+      return context.checkConfig?.(host, { ...step, signal, warn: context.warn });
     case 'write-journal':
       return files.write(step.path, `${JSON.stringify(step.journal)}\n`);
     case 'exchange':
@@ -114,6 +121,8 @@ export function describeUpgradeStep(step: UpgradeAction): string {
         notes.length === 0 ? '' : ` (${notes.join('; ')})`
       }`;
     }
+    case 'check-config':
+      return `have the configuration checked by the agent in ${step.rootImage}`;
     case 'write-journal':
       return `note in ${step.path} what changes places`;
     case 'exchange':

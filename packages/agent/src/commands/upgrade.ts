@@ -13,9 +13,11 @@ import { carryOutAll } from '../execute-upgrade.ts';
 import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
 import { environmentOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
+import { checkConfigWithImage, type NewImageCheck } from '../new-image-check.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
 import { openPartition, systemDisk } from '../partition-access.ts';
 import type { ReportProgress } from '../progress.ts';
+import { checkSignature } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 import { checkUpgradeConfig, type UpgradeKeys } from '../upgrade-config.ts';
 import { gatherUpgradeFacts } from '../upgrade-facts.ts';
@@ -62,6 +64,8 @@ export interface UpgradeParts {
     extraPaths: readonly string[],
     tell: (line: string) => void,
   ): Promise<void>;
+  /** Has the configuration checked by the new image. */
+  checkConfig?(host: Host, check: NewImageCheck): Promise<void>;
   now(): Date;
 }
 
@@ -145,11 +149,15 @@ export async function upgradeWith(
       );
     }
     options.onProgress({ step: 'source', message: `opening ${uri}` });
-    const { image, close } = await parts.openSource(host, uri, {
+    const source = await parts.openSource(host, uri, {
       insecure: options.allowInsecureRegistries || (keys['allow-insecure-registries'] ?? false),
       signal,
     });
-    cleanup.push('the source', close);
+    const { image } = source;
+    cleanup.push('the source', () => source.close());
+    const signed = await checkSignature(host, config, source);
+    if (signed !== undefined)
+      options.onProgress({ step: 'source', message: `the signature of ${signed} is right` });
     const facts = await gatherUpgradeFacts({
       ...{ host, disk, slot, bootState, image, place, cleanup, signal, warn },
       architecture: hostArchitecture(),
@@ -175,6 +183,7 @@ export async function upgradeWith(
     await carryOutAll(plan.steps, {
       ...{ host, image, cleanup, signal, warn, now: parts.now, report: options.onProgress },
       strict: options.strict || (config.strict ?? false),
+      ...(parts.checkConfig === undefined ? {} : { checkConfig: parts.checkConfig }),
       runStage: (stage) =>
         parts.runStage(host, stage, collected, extraPaths, (line) =>
           options.onProgress({ step: stage, message: line }),
@@ -204,6 +213,7 @@ export function upgrade(host: Host, options: UpgradeOptions): Promise<UpgradeRes
     {
       openSource: openImageSource,
       runStage: runHookStage,
+      checkConfig: checkConfigWithImage,
       now: () => new Date(),
     },
   );
