@@ -3,7 +3,7 @@ import type { CloudConfig } from '@kairos/config/schema/root';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { parsePublicKeys, verifySignature } from '@kairos/oci/signature';
-import type { ImageSource } from './image-source.ts';
+import type { SourceOptions } from './image-source.ts';
 
 type PolicyKeys = Pick<CloudConfig, 'verify' | 'cosign' | 'cosign-key'>;
 
@@ -60,24 +60,28 @@ export function signatureKeys(
 }
 
 /**
- * Refuses an image that is not signed as the configuration wants it. Nothing is asked where it wants nothing.
+ * Refuses an image that is not signed as the configuration wants it, before any of it is used. Nothing is asked where the
+ * configuration wants nothing.
  * @throws KairosError `SIGNATURE_MISSING`, `SIGNATURE_INVALID`, `SIGNATURE_KEY_MISSING`, `SIGNATURE_KEY_INVALID`
  */
-export async function checkSignature(
+export function signatureApproval(
   host: Host,
   config: PolicyKeys,
-  { image, opened }: ImageSource,
-): Promise<string | undefined> {
-  if (!wantsSignature(config)) return undefined;
-  const keys = signatureKeys(host, config);
-  if (opened?.content === undefined) {
-    throw new KairosError('SIGNATURE_MISSING', `${image.source} is no place where signatures are kept`, {
-      exit: 'unsuitableImage',
-      hint: 'The configuration wants signed images: name a registry, a layout or an archive, or set verify: false',
-    });
-  }
-  const { content, registry } = opened;
-  // A signature of the index covers all that it names; one of the boot form covers what is copied.
-  const roots = registry === undefined ? [] : (await content.roots()).map(({ digest }) => digest);
-  return verifySignature({ name: image.source, content, registry }, [...roots, image.digest], keys);
+  tell: (message: string) => void = () => undefined,
+): NonNullable<SourceOptions['approve']> {
+  return async ({ shown, opened, digest }) => {
+    if (!wantsSignature(config)) return;
+    const keys = signatureKeys(host, config);
+    const { content, registry } = opened;
+    if (content === undefined) {
+      throw new KairosError('SIGNATURE_MISSING', `${shown} is no place where signatures are kept`, {
+        exit: 'unsuitableImage',
+        hint: 'The configuration wants signed images: name a registry, a layout or an archive, or set verify: false',
+      });
+    }
+    // A signature of the index covers all that it names; one of the manifest covers what is copied.
+    const roots = registry === undefined ? [] : (await content.roots()).map((root) => root.digest);
+    const signed = await verifySignature({ name: shown, content, registry }, [...roots, digest], keys);
+    tell(`the signature of ${signed} is right`);
+  };
 }

@@ -31,7 +31,7 @@ import { providersOf } from '../node-providers.ts';
 import { runOperation, takeLock } from '../operation.ts';
 import { pair } from '../pairing.ts';
 import { progressEvents, type ReportProgress } from '../progress.ts';
-import { checkSignature } from '../signature-policy.ts';
+import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 import { chooseDisk, inspectDisk } from '../target-disk.ts';
 
@@ -243,11 +243,11 @@ export async function installWith(
     const source = await openImage(host, uri, parts, {
       insecure: options.allowInsecureRegistries || (install['allow-insecure-registries'] ?? false),
       signal: controller.signal,
+      report: options.onProgress,
+      approve: signatureApproval(host, config),
     });
     const { image } = source;
     cleanup.push('the source', () => source.close());
-    // The live medium was started already: whoever could change it could change this program.
-    if (uri !== undefined) await checkSignature(host, config, source);
     const architecture = hostArchitecture();
     checkArchitecture(image.source, image.manifest, architecture);
     const plan = planInstall(

@@ -10,7 +10,7 @@ import { assessment } from '../boot-choice.ts';
 import type { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll, writeResetJournal } from '../execute-reset.ts';
-import { type ImageSource, openImageSource } from '../image-source.ts';
+import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
 import { environmentOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
 import { providersOf } from '../node-providers.ts';
@@ -23,6 +23,7 @@ import { gatherResetFacts, openState, pendingReset, recoveryDisk } from '../rese
 import { type ResetJournal, type ResetWish, resetJournalName, resetStatusPath } from '../reset-journal.ts';
 import { checkResetBootState, planReset, type ResetPlan, type ResetStep } from '../reset-plan.ts';
 import { resetPlanToJson } from '../reset-render.ts';
+import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 
 export interface ResetOptions {
@@ -55,7 +56,7 @@ export interface ResetResult {
 
 /** What a reset needs of other packages. */
 export interface ResetParts {
-  openSource(host: Host, uri: string): Promise<ImageSource>;
+  openSource(host: Host, uri: string, options: SourceOptions): Promise<ImageSource>;
   runStage(
     host: Host,
     stage: string,
@@ -222,7 +223,11 @@ export async function resetWith(
       }
       const uri = going.source ?? recoverySlot;
       options.onProgress({ step: 'source', message: `opening ${uri}` });
-      const { image, close } = await parts.openSource(host, uri);
+      const { image, close } = await parts.openSource(host, uri, {
+        signal,
+        // The system runs from its own slot; whoever could change that could change this program.
+        ...(going.source === undefined ? {} : { approve: signatureApproval(host, config) }),
+      });
       cleanup.push('the source', close);
       const facts = await gatherResetFacts({
         ...{ host, disk, state, bootState, image, pending, cleanup, signal, warn },

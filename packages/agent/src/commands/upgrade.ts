@@ -17,7 +17,7 @@ import { checkConfigWithImage, type NewImageCheck } from '../new-image-check.ts'
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
 import { openPartition, systemDisk } from '../partition-access.ts';
 import type { ReportProgress } from '../progress.ts';
-import { checkSignature } from '../signature-policy.ts';
+import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 import { checkUpgradeConfig, type UpgradeKeys } from '../upgrade-config.ts';
 import { gatherUpgradeFacts } from '../upgrade-facts.ts';
@@ -152,12 +152,11 @@ export async function upgradeWith(
     const source = await parts.openSource(host, uri, {
       insecure: options.allowInsecureRegistries || (keys['allow-insecure-registries'] ?? false),
       signal,
+      report: options.onProgress,
+      approve: signatureApproval(host, config, (message) => options.onProgress({ step: 'source', message })),
     });
     const { image } = source;
     cleanup.push('the source', () => source.close());
-    const signed = await checkSignature(host, config, source);
-    if (signed !== undefined)
-      options.onProgress({ step: 'source', message: `the signature of ${signed} is right` });
     const facts = await gatherUpgradeFacts({
       ...{ host, disk, slot, bootState, image, place, cleanup, signal, warn },
       architecture: hostArchitecture(),
