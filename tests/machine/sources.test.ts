@@ -8,16 +8,33 @@ import {
   setDefaultTimeout,
   test,
 } from 'bun:test';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkConfigWithImage } from '@kairos/agent/new-image-check';
 import { KairosError } from '@kairos/facts/errors';
+import { imageManifestSchema } from '@kairos/facts/image-manifest';
+import { mediaTypes } from '@kairos/facts/media-types';
 import { MiB } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
+import { putBootForm } from '@kairos/image/publish';
 import { openLayout } from '@kairos/oci/layout';
+import { createLayout } from '@kairos/oci/layout-writer';
 import { pushImage } from '@kairos/oci/push';
 import { parseReference } from '@kairos/oci/reference';
+import { openRegistry } from '@kairos/oci/registry';
 import { type Passing, type PassOptions, startFaultProxy } from '../src/fault-proxy.ts';
+import { executable } from '../src/images.ts';
 import {
   bootedFrom,
   installOn,
@@ -29,6 +46,14 @@ import {
 } from '../src/installed-node.ts';
 import { LoopDisk, lookInside, machineWithVfat } from '../src/loop-disk.ts';
 import { type RegistryServer, startRegistry } from '../src/registry-server.ts';
+import {
+  makeKey,
+  type SigningKey,
+  signBytes,
+  simplePayload,
+  writeBundle,
+  writeSignature,
+} from '../src/sign-image.ts';
 
 setDefaultTimeout(120_000);
 
@@ -78,9 +103,8 @@ afterEach(() => {
   expect(machine.mounts().filter(({ target }) => /^\/run\/(cos|initramfs)/.test(target))).toEqual([]);
 });
 
-const upgrade = (
-  ...[source, more, options]: Parameters<typeof upgradeNode> extends [Host, ...infer Rest] ? Rest : never
-) => withState(disk.device, () => upgradeNode(host, source, more, options));
+type UpgradeArguments = Parameters<typeof upgradeNode> extends [Host, ...infer Rest] ? Rest : never;
+const upgrade = (...given: UpgradeArguments) => withState(disk.device, () => upgradeNode(host, ...given));
 async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
   const error = await promise.then(
     () => undefined,
@@ -366,4 +390,320 @@ describe('between the node and the registry:', () => {
       expect(from).toBeGreaterThanOrEqual(4 * MiB);
     },
   );
+});
+
+/** A root with the agent as it is now and what it needs to run. */
+function rootWithAgent(): Buffer {
+  const root = join(folder, 'root');
+  for (const name of [
+    'usr/bin',
+    'usr/local',
+    'usr/lib',
+    'lib64',
+    'proc',
+    'dev',
+    'oem',
+    'etc',
+    'run',
+    'tmp',
+  ]) {
+    mkdirSync(join(root, name), { recursive: true });
+  }
+  symlinkSync('usr/lib', join(root, 'lib'));
+  copyFileSync(executable, join(root, 'usr/bin/kairos-agent'));
+  const libraries = Bun.spawnSync(['ldd', executable]).stdout.toString();
+  for (const [path] of libraries.matchAll(/\/[\w./+-]+\.so[\w.]*/g)) {
+    mkdirSync(join(root, path, '..'), { recursive: true });
+    copyFileSync(path, join(root, path));
+  }
+  const image = join(folder, 'root.img');
+  const made = Bun.spawnSync(['mkfs.erofs', '-E', 'force-inode-compact', image, root]);
+  if (made.exitCode !== 0) throw new Error(made.stderr.toString());
+  return readFileSync(image);
+}
+
+test('the agent of the new image refuses a configuration that it does not take', async () => {
+  disk[Symbol.dispose]();
+  disk = new LoopDisk(folder, 4096 * MiB);
+  await installOn(machine, disk, first.slot, folder);
+  host = bootedFrom(machine, disk.device, 'ACTIVE', first.rootHash);
+  const image = await writeImage(folder, 'v3', { root: rootWithAgent() });
+  await push(image.layout, registry, 'kairos/os:v3');
+  mkdirSync('/oem', { recursive: true });
+  Bun.spawnSync(['mount', '-t', 'tmpfs', 'tmpfs', '/oem']);
+  const parts = { checkConfig: checkConfigWithImage };
+  const proxy = await startFaultProxy(registry.address, (passing) => passing.pass());
+  const source = `oci:${proxy.address}/kairos/os:v3`;
+  try {
+    writeFileSync('/oem/90_custom.yaml', '#cloud-config\ninstall: {nousers: true}\ngrowpart: {devices: 7}\n');
+    const error = await errorOf(upgrade(source, {}, {}, parts));
+    expect([error.code, error.exitCode]).toEqual(['CONFIG_INVALID_FOR_IMAGE', 10]);
+    expect(error.message).toMatch(
+      /^The new image does not take the configuration of this node:\n\/oem\/90_custom\.yaml:3:\d+: /,
+    );
+    // All that is left is the copy, without which the next run would fetch it again.
+    expect(slotsOf(disk)).toEqual({ ...before, transition: 'v3' });
+    const fetched = proxy.blobBytes();
+    writeFileSync('/oem/90_custom.yaml', '#cloud-config\ninstall: {nousers: true}\n');
+    writeFileSync('/oem/91_plain.yaml', 'hostname: node\n');
+    const { warnings } = await upgrade(source, {}, {}, parts);
+    expect(
+      warnings.filter((warning) => warning.startsWith('For the new image: /oem/91_plain.yaml:1:')),
+    ).toHaveLength(1);
+    expect(slotsOf(disk)).toEqual({ active: 'v3', passive: 'v1' });
+    // Only what is read for the plan.
+    expect(proxy.blobBytes() - fetched).toBeLessThan(200_000);
+    writeFileSync('/oem/90_custom.yaml', '#cloud-config\ninstall: {nousers: true}\ngrowpart: {devices: 7}\n');
+    const forced = await upgrade(source, { force: true }, {}, parts);
+    expect(forced.warnings.some((warning) => /^For the new image: .*growpart/.test(warning))).toBe(true);
+  } finally {
+    Bun.spawnSync(['umount', '/oem']);
+    await proxy.stop();
+  }
+});
+
+test('an image whose agent cannot be run is a warning', async () => {
+  const { warnings, upgraded: done } = await upgrade(
+    `oci:${registry.address}/kairos/os:v2`,
+    {},
+    {},
+    { checkConfig: checkConfigWithImage },
+  );
+  expect(done).toBe(true);
+  expect(
+    warnings.filter((warning) => warning.startsWith('The configuration could not be checked')),
+  ).toHaveLength(1);
+});
+
+describe('signatures', () => {
+  const configuration = '/run/initramfs/live/91_signature.yaml';
+  let key: SigningKey;
+  const want = (text: string) => {
+    mkdirSync('/run/initramfs/live', { recursive: true });
+    writeFileSync(configuration, `#cloud-config\n${text}\n`);
+  };
+  beforeEach(() => {
+    key = makeKey(folder, 'cosign');
+    want(`verify: true\ncosign-key: ${key.public}`);
+  });
+  afterEach(() => rmSync(configuration, { force: true }));
+  const reference = (name: string) => `oci:${registry.address}/${name}`;
+  /** Pushes the image under a name of its own; gives the digest that the tag stands for. */
+  async function pushed(name: string): Promise<string> {
+    await push(second.layout, registry, name);
+    const found = openRegistry(parseReference(`${registry.address}/${name}`));
+    try {
+      return (await found.resolve()).digest;
+    } finally {
+      found.close();
+    }
+  }
+  async function signed(name: string, by: SigningKey): Promise<void> {
+    const digest = await pushed(`${name}:v2`);
+    const payload = simplePayload(digest);
+    const layout = join(folder, `signature-${by.public.split('/').at(-1)}`);
+    writeSignature(layout, digest, payload, signBytes(payload, by));
+    await push(layout, registry, `${name}:${digest.replace(':', '-')}.sig`);
+  }
+
+  test('none is refused before anything is written', async () => {
+    await pushed('unsigned/os:v2');
+    const error = await errorOf(upgrade(reference('unsigned/os:v2')));
+    expect([error.code, error.exitCode]).toEqual(['SIGNATURE_MISSING', 13]);
+    expect(slotsOf(disk)).toEqual(before);
+    const local = await errorOf(upgrade(`dir:${second.slot}`));
+    expect(local.code).toBe('SIGNATURE_MISSING');
+  });
+
+  test.each(['P-256', 'ed25519'] as const)('one by the key, %s, lets it pass', async (kind) => {
+    key = makeKey(folder, 'cosign', kind);
+    await signed(`signed-${kind.toLowerCase().replace('-', '')}/os`, key);
+    await upgrade(reference(`signed-${kind.toLowerCase().replace('-', '')}/os:v2`));
+    expect(slotsOf(disk)).toEqual(upgraded);
+  });
+
+  test('one by another key is refused', async () => {
+    await signed('foreign/os', makeKey(folder, 'foreign'));
+    const error = await errorOf(upgrade(reference('foreign/os:v2')));
+    expect([error.code, error.exitCode]).toEqual(['SIGNATURE_INVALID', 12]);
+    expect(slotsOf(disk)).toEqual(before);
+  });
+
+  test('a bundle that refers to the image, in a registry that does not list referrers', async () => {
+    const digest = await pushed('bundle/os:v2');
+    const layout = join(folder, 'bundle');
+    writeBundle(layout, digest, key);
+    // The tag of the referrers holds an index.
+    const [descriptor] = openLayout(layout).index().manifests;
+    const index = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      manifests: [descriptor],
+    });
+    await push(layout, registry, 'bundle/os:manifest');
+    const put = await fetch(`http://${registry.address}/v2/bundle/os/manifests/${digest.replace(':', '-')}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/vnd.oci.image.index.v1+json' },
+      body: index,
+    });
+    expect(put.status).toBe(201);
+    await upgrade(reference('bundle/os:v2'));
+    expect(slotsOf(disk)).toEqual(upgraded);
+  });
+
+  test.each<[string, string, number]>([
+    ['verify: true', 'SIGNATURE_KEY_MISSING', 10],
+    ['cosign-key: /nowhere/cosign.pub', 'SIGNATURE_KEY_MISSING', 11],
+    ['cosign-key: awskms://key', 'SIGNATURE_KEY_INVALID', 10],
+    ['cosign-key: /etc/hostname', 'SIGNATURE_KEY_INVALID', 10],
+  ])('%s is refused', async (text, code, exit) => {
+    want(text);
+    const error = await errorOf(upgrade(reference('kairos/os:v2')));
+    expect([error.code, error.exitCode]).toEqual([code, exit]);
+  });
+});
+
+describe('refused before a byte is written:', () => {
+  const untouched = () => Bun.spawnSync(['sha256sum', disk.partition(5)]).stdout.toString();
+  async function refused(source: string, code: string, exit: number, message: RegExp) {
+    const digest = untouched();
+    const error = await errorOf(upgrade(source));
+    expect([error.code, error.exitCode]).toEqual([code, exit]);
+    expect(error.message).toMatch(message);
+    expect(untouched()).toBe(digest);
+    return error;
+  }
+  test('another architecture', async () => {
+    const image = await writeImage(folder, 'arm', { architecture: 'arm64' });
+    await push(image.layout, registry, 'kairos/os:arm');
+    const source = `oci:${registry.address}/kairos/os:arm`;
+    await refused(source, 'WRONG_ARCHITECTURE', 13, /kairos\/os:arm is for arm64, not for amd64$/);
+  });
+  test('what is no operating system', async () => {
+    const path = join(folder, 'none');
+    const writer = createLayout(path);
+    const config = writer.putBlob(Buffer.from('{}'), 'application/vnd.oci.empty.v1+json');
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      config,
+      layers: [],
+    };
+    writer.writeIndex([writer.putJson(manifest, 'application/vnd.oci.image.manifest.v1+json')]);
+    await push(path, registry, 'none:latest');
+    await refused(`${registry.address}/none`, 'NO_BOOT_FORM', 13, /holds no image$/);
+  });
+  test('what is not there', async () => {
+    const source = `oci:${registry.address}/kairos/os:v99`;
+    await refused(source, 'IMAGE_NOT_FOUND', 11, /^There is no 127\.0\.0\.1:\d+\/kairos\/os:v99$/);
+  });
+  test('more than there is room for', async () => {
+    const size = 400 * MiB;
+    const path = join(folder, 'large');
+    const image = await writeImage(path, 'v9', { rootSize: 8 * MiB });
+    // Only the documents say how large it is; nobody will ask for the bytes.
+    const manifest = imageManifestSchema.parse(JSON.parse(String(image.files.get('image.json'))));
+    const root = { size: 2 * size, digest: `sha256:${'0'.repeat(64)}` };
+    const writer = createLayout(join(path, 'layout'));
+    const files = new Map(
+      [...image.files].flatMap(([name, bytes]) =>
+        name === 'image.json'
+          ? []
+          : [
+              [
+                name,
+                name === 'root.img'
+                  ? { mediaType: mediaTypes.bootFile, ...root }
+                  : writer.putBlob(bytes, mediaTypes.bootFile),
+              ] as const,
+            ],
+      ),
+    );
+    const changed = { ...manifest, files: { ...manifest.files, 'root.img': root } };
+    writer.writeIndex([putBootForm(writer, changed, files)]);
+    const error = await refused(
+      `oci:${join(path, 'layout')}`,
+      'NO_SPACE',
+      17,
+      /needs 80\d\.\d MiB on COS_STATE, which has \d/,
+    );
+    expect(error.details).toMatchObject({ partition: 'COS_STATE' });
+  });
+});
+
+test('a partition that fills up while the image comes: the old state is whole, and nothing is left', async () => {
+  const filler = '/run/initramfs/cos-state/filler';
+  let filled = false;
+  const error = await errorOf(
+    upgrade(`oci:${registry.address}/kairos/os:v2`, {
+      onProgress({ step, done }) {
+        if (step !== 'copy' || filled || (done ?? 0) < 2 * MiB) return;
+        filled = true;
+        Bun.spawnSync(['dd', 'if=/dev/zero', `of=${filler}`, 'bs=1M'], { stderr: 'ignore' });
+      },
+    }),
+  );
+  expect([error.code, error.exitCode]).toEqual(['NO_SPACE', 17]);
+  expect(error.message).toMatch(/^No space left for \S+\/root\.img: \d.* of 12\.0 MiB are missing$/);
+  const target = join(folder, 'mnt');
+  mkdirSync(target);
+  Bun.spawnSync(['mount', disk.partition(5), target]);
+  const left = readdirSync(join(target, 'cOS/transition')).filter((name) => name.startsWith('root'));
+  rmSync(join(target, 'filler'));
+  Bun.spawnSync(['umount', target]);
+  expect(left).toEqual([]);
+  expect(slotsOf(disk)).toEqual({ ...before, transition: 'unfinished' });
+  await upgrade(`oci:${registry.address}/kairos/os:v2`);
+  expect(slotsOf(disk)).toEqual(upgraded);
+});
+
+test('two upgrades at once: the second is told of the first', async () => {
+  let second: Promise<KairosError> | undefined;
+  await withState(disk.device, () =>
+    upgradeNode(host, `oci:${registry.address}/kairos/os:v2`, {
+      onProgress({ step }) {
+        if (step === 'copy') second ??= errorOf(upgradeNode(host, `oci:${registry.address}/kairos/os:v2`));
+      },
+    }),
+  );
+  const error = await second;
+  expect([error?.code, error?.exitCode]).toEqual(['BUSY', 19]);
+  expect(error?.message).toMatch(
+    new RegExp(
+      `^The slots are being changed already \\(upgrade, process ${process.pid}, running for \\d+ s\\)$`,
+    ),
+  );
+  expect(slotsOf(disk)).toEqual(upgraded);
+});
+
+test('what a slot here has already is copied and not fetched', async () => {
+  // Another system with the same root: only what differs comes over the network.
+  await push(second.layout, registry, 'kairos/os:v2');
+  await upgrade(`oci:${registry.address}/kairos/os:v2`);
+  const proxy = await startFaultProxy(registry.address, (passing) => passing.pass());
+  try {
+    const recovered = await upgrade(`oci:${proxy.address}/kairos/os:v2`, { recovery: true });
+    const { image } = recovered.plan;
+    expect([image.fetched < 10_000, image.missing > 12 * MiB]).toEqual([true, true]);
+    expect(slotsOf(disk, 4)).toEqual({ recovery: 'v2' });
+    const root = JSON.parse(String(second.files.get('image.json'))).files['root.img'].digest;
+    expect(proxy.log.filter((line) => line.includes(root))).toEqual([]);
+  } finally {
+    await proxy.stop();
+  }
+});
+
+test('a slot here that rotted is not trusted: the file is fetched after all', async () => {
+  await upgrade(`oci:${registry.address}/kairos/os:v2`);
+  const target = join(folder, 'mnt');
+  mkdirSync(target);
+  Bun.spawnSync(['mount', disk.partition(5), target]);
+  const rotten = join(target, 'cOS/active/root.img');
+  const bytes = readFileSync(rotten);
+  bytes[5 * MiB] = (bytes[5 * MiB] ?? 0) ^ 1;
+  writeFileSync(rotten, bytes);
+  Bun.spawnSync(['umount', target]);
+  const { warnings } = await upgrade(`oci:${registry.address}/kairos/os:v2`, { recovery: true });
+  expect(warnings.filter((warning) => warning.includes('which is fetched instead'))).toHaveLength(1);
+  expect(slotsOf(disk, 4)).toEqual({ recovery: 'v2' });
 });

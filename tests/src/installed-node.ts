@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installWith } from '@kairos/agent/commands/install';
-import { type UpgradeOptions, upgradeWith } from '@kairos/agent/commands/upgrade';
+import { type UpgradeOptions, type UpgradeParts, upgradeWith } from '@kairos/agent/commands/upgrade';
 import { openImageSource, type SourceOptions } from '@kairos/agent/image-source';
 import { imageManifestSchema } from '@kairos/facts/image-manifest';
 import { mediaTypes } from '@kairos/facts/media-types';
@@ -121,6 +121,7 @@ export function upgradeNode(
   source: string | undefined,
   more: Partial<UpgradeOptions> = {},
   sourceOptions: SourceOptions = {},
+  parts: Partial<UpgradeParts> = {},
 ) {
   return upgradeWith(
     host,
@@ -134,6 +135,7 @@ export function upgradeNode(
         }),
       runStage: async () => undefined,
       now: () => new Date(),
+      ...parts,
     },
   );
 }

@@ -30,6 +30,8 @@ export interface SyntheticOptions {
   readonly architecture?: Architecture;
   /** Bytes of root.img, a multiple of 4096. */
   readonly rootSize?: number;
+  /** The root itself, in place of noise. */
+  readonly root?: Buffer;
   /** Also makes the root another one, with another root hash. Default: v0.1.0. */
   readonly version?: string;
   /** Makes another boot loader. */
@@ -65,7 +67,7 @@ export async function writeSyntheticBootForm(
   }
   const tar = Bun.spawnSync(['tar', '-C', staging, '-cf', '-', ...Object.keys(payload)]).stdout;
   const files = new Map<string, Buffer>([
-    ['root.img', noise(`root${options.version ?? ''}`, options.rootSize ?? 3 * 1024 * 1024)],
+    ['root.img', options.root ?? noise(`root${options.version ?? ''}`, options.rootSize ?? 3 * 1024 * 1024)],
     ['vmlinuz', noise('kernel', 100_001)],
     ['initrd', noise('initrd', 50_000)],
     ['cmdline', Buffer.from('console=ttyS0\n')],

@@ -3,6 +3,7 @@ import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { stepFault } from '@kairos/host/fault-point';
 import { updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
+import type { Host } from '@kairos/host/host';
 import { replaceForBootLoader } from '@kairos/host/replace-for-boot-loader';
 import { removeFatLeftovers, replaceOnFat } from '@kairos/host/replace-on-fat';
 import { throwIfStopped } from '@kairos/host/streams';
@@ -10,10 +11,14 @@ import { partialPath } from '@kairos/host/verified-write';
 import { copySlot } from './copy-slot.ts';
 import { carryOut as carryOutInstallStep, type InstallContext } from './execute-install.ts';
 import { recordUpgrade } from './install-record.ts';
+import type { NewImageCheck } from './new-image-check.ts';
 import { makeWritable } from './partition-access.ts';
 import type { UpgradeAction, UpgradePhase, UpgradeStep } from './upgrade-plan.ts';
 
-export type UpgradeContext = InstallContext;
+export interface UpgradeContext extends InstallContext {
+  /** Has the configuration checked by the new image; not done where there is none. */
+  readonly checkConfig?: (host: Host, check: NewImageCheck) => Promise<void>;
+}
 
 type Action<Kind extends UpgradeAction['kind']> = Extract<UpgradeAction, { kind: Kind }>;
 
@@ -67,6 +72,8 @@ export async function carryOut(step: UpgradeAction, context: UpgradeContext): Pr
       return makeWritable(host, step.mountPoint, cleanup);
     case 'copy-image':
       return copyImage(step, context);
+    case 'check-config':
+      return context.checkConfig?.(host, { ...step, signal, warn: context.warn });
     case 'write-journal':
       return files.write(step.path, `${JSON.stringify(step.journal)}\n`);
     case 'exchange':
@@ -120,6 +127,8 @@ export function describeUpgradeStep(step: UpgradeAction): string {
         notes.length === 0 ? '' : ` (${notes.join('; ')})`
       }`;
     }
+    case 'check-config':
+      return `have the configuration checked by the agent in ${step.rootImage}`;
     case 'write-journal':
       return `note in ${step.path} what changes places`;
     case 'exchange':

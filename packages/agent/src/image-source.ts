@@ -7,12 +7,11 @@ import { readWhole } from '@kairos/oci/digest';
 import { withoutPassword } from '@kairos/oci/reference';
 import type { RegistryOptions } from '@kairos/oci/registry';
 import { type OpenSource, openSource, type ParsedSource, parseSource } from '@kairos/oci/source';
+import type { ReportProgress } from './progress.ts';
 
 /** An image that may hold files and connections open. */
 export interface ImageSource {
   readonly image: BootForm;
-  /** What the image was found in; none where a caller made the image by other means. */
-  readonly opened?: OpenSource;
   close(): void | Promise<void>;
 }
 
@@ -24,6 +23,18 @@ export interface SourceOptions {
   readonly signal?: AbortSignal;
   /** Further settings of registries, over those of the machine. */
   readonly registry?: RegistryOptions;
+  /** Asked before anything of the image is used; throws where it must not be. */
+  readonly approve?: (found: FoundImage) => Promise<void>;
+  readonly report?: ReportProgress;
+}
+
+/** An image that was found and of which nothing but documents was read yet. */
+export interface FoundImage {
+  /** As the user named it, without passwords. */
+  readonly shown: string;
+  readonly opened: OpenSource;
+  /** Digest of the manifest of the boot form, or of the container form where there is no other. */
+  readonly digest: string;
 }
 
 /**
@@ -65,31 +76,27 @@ function remembering(image: BootForm): BootForm {
   };
 }
 
-async function noBootForm(
-  opened: OpenSource,
-  shown: string,
-  architecture: Architecture,
-): Promise<KairosError> {
-  const container = await opened.containerImage({ architecture });
-  if (container !== undefined) {
-    return new KairosError(
-      'NO_BOOT_FORM',
-      `${shown} is a container image and no OS image: it has no boot form`,
-      { exit: 'unsuitableImage', hint: `Make one from it: kairos build image ${shown} --output FOLDER` },
-    );
-  }
+function noImage(opened: OpenSource, shown: string): KairosError {
   return new KairosError(
     'NO_BOOT_FORM',
     opened.content === undefined
-      ? `${shown} holds neither an OCI image layout nor the files of a slot (no oci-layout, no ${slotFiles.manifest})`
+      ? `${shown} holds no operating system: neither the files of a slot (no ${slotFiles.manifest}) nor a root (no os-release)`
       : `${shown} holds no image`,
     { exit: 'unsuitableImage', hint: 'Name the image, or the folder that `kairos build image` wrote' },
   );
 }
 
+/** Whether a directory or a file is a root, and not only something. */
+function isRoot(host: Host, path: string): boolean {
+  return ['etc/os-release', 'usr/lib/os-release'].some(
+    (name) => host.files.status(`${path.replace(/\/$/, '')}/${name}`) !== undefined,
+  );
+}
+
 /**
  * Opens the image of a source: a reference of a registry (`oci:`, `docker:`, or alone), a folder (`dir:`, `oci:` or a
- * path) that is an OCI image layout or holds the files of a slot, or an archive of a layout (`ocifile:`, `file:`).
+ * path) that is an OCI image layout, holds the files of a slot or is a root, an archive of a layout (`ocifile:`, `file:`),
+ * or a file system with a root in it (`file:`). Where there is no boot form, it is made here from the layers or the root.
  * Credentials, mirrors and certificates are those of the machine; docs/upgrade.md.
  * @throws KairosError `SOURCE_INVALID`, `SOURCE_NOT_FOUND`, `REFERENCE_INVALID`, `NO_BOOT_FORM`, `WRONG_ARCHITECTURE`,
  *   `IMAGE_NOT_FOUND`, `REGISTRY_*`, and what reading throws
@@ -110,10 +117,35 @@ export async function openImageSource(
       ...options.registry,
     },
   });
+  const approve = (digest: string) => options.approve?.({ shown, opened, digest });
   try {
     const image = await opened.bootForm({ architecture });
-    if (image === undefined) throw await noBootForm(opened, shown, architecture);
-    return { image: remembering({ ...image, source: shown }), opened, close: () => opened.close() };
+    if (image !== undefined) {
+      await approve(image.digest);
+      return { image: remembering({ ...image, source: shown }), close: () => opened.close() };
+    }
+    const layers = await opened.containerImage({ architecture });
+    if (layers !== undefined) await approve(layers.descriptor.digest);
+    else if (opened.content !== undefined) throw noImage(opened, shown);
+    else {
+      const isFile = host.files.status(value)?.kind === 'file';
+      if (!isFile && !isRoot(host, value)) throw noImage(opened, shown);
+      await approve('');
+    }
+    // Loaded only here: this is what builds images.
+    const { bootFormOnNode } = await import('./boot-form-on-node.ts');
+    const made = await bootFormOnNode(host, {
+      ...{ shown, architecture, report: options.report ?? (() => undefined) },
+      root: layers === undefined ? { kind: 'path', path: value } : { kind: 'layers', image: layers },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return {
+      image: made.image,
+      close() {
+        made.remove();
+        opened.close();
+      },
+    };
   } catch (error) {
     opened.close();
     throw error;

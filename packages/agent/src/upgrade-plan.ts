@@ -55,6 +55,13 @@ export type UpgradeAction =
       /** Files of slots here with the same content, which are copied instead of fetched. */
       readonly local: Readonly<Record<string, string>>;
     }
+  /** Has the node's configuration checked by the agent in the image that was copied. */
+  | {
+      readonly kind: 'check-config';
+      readonly rootImage: string;
+      readonly filesystem: string;
+      readonly force: boolean;
+    }
   | { readonly kind: 'write-journal'; readonly path: string; readonly journal: UpgradeJournal }
   | SlotAction
   /** Merges variables into a GRUB environment block; an empty value removes one. */
@@ -317,6 +324,10 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
     add('copy', {
       ...{ kind: 'copy-image', to: `${cos}/transition`, size: missing },
       ...{ present, partial, local },
+    });
+    add('copy', {
+      ...{ kind: 'check-config', rootImage: `${cos}/transition/${slotFiles.root}` },
+      ...{ filesystem: image.manifest.filesystem, force: wish.force },
     });
     // From here on whoever looks knows what changes places.
     add('copy', {

@@ -3,15 +3,26 @@ import { markBootGood } from '@kairos/agent/commands/boot-good';
 import { rollback } from '@kairos/agent/commands/rollback';
 import { upgrade } from '@kairos/agent/commands/upgrade';
 import { renderUpgradePlan } from '@kairos/agent/upgrade-render';
-import { exitCodes } from '@kairos/facts/errors';
+import { exitCodes, KairosError } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
+import { withoutPassword } from '@kairos/oci/reference';
 import type { UpgradeFlags } from './commands/agent-slots.ts';
 import { ProgressLine } from './progress.ts';
 
 export async function upgradeVerb(flags: UpgradeFlags, image: string | undefined): Promise<string> {
-  const { json, source, ...options } = flags;
+  const { json, source, image: imageFlag, excludePath = [], ...options } = flags;
   const line = new ProgressLine(process.stderr, json);
-  const from = source ?? image;
+  const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
+  const old = imageFlag === undefined ? image : `oci:${imageFlag}`;
+  if (source === undefined && old !== undefined) warn(`write --source ${withoutPassword(old)}`);
+  if (excludePath.length > 0) warn('--exclude-path has no effect: the root is read-only and copied as it is');
+  if ([source, imageFlag, image].filter((one) => one !== undefined).length > 1) {
+    throw new KairosError('SOURCE_TWICE', 'The image is named twice', {
+      exit: 'usage',
+      hint: 'Name it by --source only',
+    });
+  }
+  const from = source ?? old;
   try {
     const result = await upgrade(machineHost(), {
       ...options,

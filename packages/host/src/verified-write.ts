@@ -71,7 +71,7 @@ class BlockWriter {
     private readonly size: number,
     private readonly onReadBack: (count: number) => void,
   ) {
-    this.back = alignedBuffer(roundUp(size));
+    this.back = alignedBuffer(roundUp(size) + sector);
   }
 
   /** A buffer to fill, as soon as there is one. @throws what writing an earlier block threw */
@@ -117,18 +117,18 @@ class BlockWriter {
   private async readBack(block: Buffer, position: number): Promise<void> {
     // Where reading does not go past the memory of the kernel: the block is on the disk, so its pages can be dropped.
     dropCacheCall(this.handle.fd, position, block.length);
+    // From the sector in which the block begins; what is before it was read back already.
+    const start = position - (position % sector);
+    const skip = position - start;
+    const wanted = skip + block.length;
     let done = 0;
-    while (done < block.length) {
-      const { bytesRead } = await this.reader.read(
-        this.back,
-        done,
-        roundUp(block.length) - done,
-        position + done,
-      );
-      if (bytesRead === 0) break;
+    while (done < wanted) {
+      const { bytesRead } = await this.reader.read(this.back, done, roundUp(wanted) - done, start + done);
       done += bytesRead;
+      // Less than was asked for and no whole sectors: the file ends there.
+      if (bytesRead === 0 || bytesRead % sector !== 0) break;
     }
-    if (done < block.length || !this.back.subarray(0, block.length).equals(block)) {
+    if (done < wanted || !this.back.subarray(skip, wanted).equals(block)) {
       throw new KairosError(
         'READ_BACK_DIFFERS',
         `${this.path} does not read back as written, between byte ${position} and ${position + block.length}`,

@@ -15,6 +15,7 @@ import { createLayout, type LayoutWriter } from '@kairos/oci/layout-writer';
 import { acquireRoot, bootstrapDebian, debianRelease, unpackArchive } from './acquire-root.ts';
 import { type Base, parseBase, showBase } from './base.ts';
 import { bootConfig, imageCmdline } from './boot-config.ts';
+import { writeBootRecipe } from './boot-recipe.ts';
 import { makeBootloaderPayload } from './bootloader.ts';
 import { cleanRoot, settleAccounts } from './clean.ts';
 import { makeContainerLayers } from './container-layers.ts';
@@ -223,9 +224,19 @@ async function layIn(build: Build, plan: BuildPlan, step: BuildStep): Promise<vo
         }),
       );
       return;
-    case 'clean':
+    case 'clean': {
+      const wished = stepOf(plan, 'root-image');
+      writeBootRecipe(tree, {
+        initrd: stepOf(plan, 'initrd')?.type ?? 'thin',
+        kernelArguments: [...plan.kernelArguments],
+        filesystem: {
+          ...(wished?.type === undefined ? {} : { type: wished.type }),
+          compression: wished?.compression ?? 'best',
+        },
+      });
       cleanRoot(tree);
       return;
+    }
     case 'mount-points':
       for (const path of step.paths) {
         if (!tree.isDirectory(path)) tree.makeDirectory(path, path === '/tmp' ? 0o1777 : 0o755);

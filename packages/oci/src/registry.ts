@@ -1,12 +1,12 @@
 import { KairosError } from '@kairos/facts/errors';
 import { mediaTypes } from '@kairos/facts/media-types';
 import { z } from 'zod';
-import type { ContentSource } from './content.ts';
+import { type ContentSource, readIndex } from './content.ts';
 import { type CredentialStore, noCredentials } from './credentials.ts';
 import type { Descriptor } from './descriptor.ts';
 import { sha256Of, shortDigest, verified } from './digest.ts';
 import { HttpClient, type HttpOptions, type HttpResponse, TransientError } from './http-client.ts';
-import { maximumDocument } from './manifest.ts';
+import { maximumDocument, parseIndex } from './manifest.ts';
 import { printReference, type Reference } from './reference.ts';
 import type { RegistryPlace } from './registries-config.ts';
 import { RegistryEndpoint, unexpected } from './registry-endpoint.ts';
@@ -31,6 +31,13 @@ export interface Registry extends ContentSource {
   resolve(): Promise<Descriptor>;
   /** All tags of the repository, in the registry's order. */
   tags(): Promise<string[]>;
+  /** Another image of the same repository. It is closed with this one. */
+  sibling(image: { readonly tag: string } | { readonly digest: string }): Registry;
+  /**
+   * Manifests that refer to one by `subject` (distribution-spec, "Listing Referrers"), also in registries that do not
+   * know of that and keep an index of them under a tag.
+   */
+  referrers(digest: string): Promise<readonly Descriptor[]>;
   /**
    * The bytes of a blob from `offset` on, not checked; a broken connection is taken up again where it broke.
    * @throws KairosError `BLOB_MISSING`, `BLOB_TRUNCATED`, and what the registry's answers throw
@@ -102,9 +109,11 @@ class RegistryClient implements Registry {
   private readonly documents = new Map<string, Uint8Array>();
   private resolved: Promise<Descriptor> | undefined;
 
+  private readonly siblings: Registry[] = [];
+
   constructor(
     readonly reference: Reference,
-    options: RegistryOptions,
+    private readonly options: RegistryOptions,
   ) {
     this.name = printReference(reference);
     this.http = new HttpClient(options);
@@ -112,7 +121,39 @@ class RegistryClient implements Registry {
   }
 
   close(): void {
+    for (const sibling of this.siblings) sibling.close();
     this.http.close();
+  }
+
+  sibling(image: { readonly tag: string } | { readonly digest: string }): Registry {
+    const { registry, repository } = this.reference;
+    const sibling = new RegistryClient({ registry, repository, ...image }, this.options);
+    this.siblings.push(sibling);
+    return sibling;
+  }
+
+  async referrers(digest: string): Promise<readonly Descriptor[]> {
+    const listed = await this.anywhere(async (endpoint) => {
+      const response = await endpoint.send(await endpoint.url(`referrers/${digest}`), {
+        headers: { accept: mediaTypes.index },
+      });
+      const isIndex = (response.headers.get('content-type') ?? '').startsWith(mediaTypes.index);
+      if (response.status === 200 && isIndex) {
+        return parseIndex(await response.bytes(maximumDocument, `The referrers of ${this.name}`), this.name)
+          .manifests;
+      }
+      response.discard();
+      // 404, and whatever else registries answer that do not know the question.
+      return undefined;
+    });
+    if (listed !== undefined) return listed;
+    const tagged = this.sibling({ tag: digest.replace(':', '-').slice(0, 128) });
+    try {
+      return (await readIndex(tagged, await tagged.resolve())).manifests;
+    } catch (error) {
+      if (error instanceof KairosError && error.code === 'IMAGE_NOT_FOUND') return [];
+      throw error;
+    }
   }
 
   async roots(): Promise<readonly Descriptor[]> {

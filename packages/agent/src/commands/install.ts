@@ -31,6 +31,7 @@ import { providersOf } from '../node-providers.ts';
 import { runOperation, takeLock } from '../operation.ts';
 import { pair } from '../pairing.ts';
 import { progressEvents, type ReportProgress } from '../progress.ts';
+import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 import { chooseDisk, inspectDisk } from '../target-disk.ts';
 
@@ -239,11 +240,14 @@ export async function installWith(
     }
     const uri =
       options.source || install.system?.source || install.system?.uri || install.source || undefined;
-    const { image, close } = await openImage(host, uri, parts, {
+    const source = await openImage(host, uri, parts, {
       insecure: options.allowInsecureRegistries || (install['allow-insecure-registries'] ?? false),
       signal: controller.signal,
+      report: options.onProgress,
+      approve: signatureApproval(host, config),
     });
-    cleanup.push('the source', close);
+    const { image } = source;
+    cleanup.push('the source', () => source.close());
     const architecture = hostArchitecture();
     checkArchitecture(image.source, image.manifest, architecture);
     const plan = planInstall(

@@ -25,6 +25,7 @@ import { gatherResetFacts, openState, pendingReset, recoveryDisk } from '../rese
 import { type ResetJournal, type ResetWish, resetJournalName, resetStatusPath } from '../reset-journal.ts';
 import { checkResetBootState, planReset, type ResetPlan, type ResetStep } from '../reset-plan.ts';
 import { resetPlanToJson } from '../reset-render.ts';
+import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 
 export interface ResetOptions {
@@ -229,6 +230,8 @@ export async function resetWith(
       const { image, close } = await parts.openSource(host, uri, {
         insecure: config.upgrade?.['allow-insecure-registries'] ?? false,
         signal,
+        // The system runs from its own slot; whoever could change that could change this program.
+        ...(going.source === undefined ? {} : { approve: signatureApproval(host, config) }),
       });
       cleanup.push('the source', close);
       const facts = await gatherResetFacts({

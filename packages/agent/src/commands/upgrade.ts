@@ -15,9 +15,11 @@ import { carryOutAll } from '../execute-upgrade.ts';
 import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
 import { environmentOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
+import { checkConfigWithImage, type NewImageCheck } from '../new-image-check.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
 import { openPartition, systemDisk } from '../partition-access.ts';
 import type { ReportProgress } from '../progress.ts';
+import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 import { checkUpgradeConfig, type UpgradeKeys } from '../upgrade-config.ts';
 import { gatherUpgradeFacts } from '../upgrade-facts.ts';
@@ -64,6 +66,8 @@ export interface UpgradeParts {
     extraPaths: readonly string[],
     tell: (line: string) => void,
   ): Promise<void>;
+  /** Has the configuration checked by the new image. */
+  checkConfig?(host: Host, check: NewImageCheck): Promise<void>;
   now(): Date;
 }
 
@@ -162,11 +166,21 @@ export async function upgradeWith(
     }
     options.onProgress({ step: 'source', message: `opening ${uri}` });
     const from = uri === recoverySource ? recoveryImage(host, disk, cleanup) : uri;
-    const { image, close } = await parts.openSource(host, from, {
+    const source = await parts.openSource(host, from, {
       insecure: options.allowInsecureRegistries || (keys['allow-insecure-registries'] ?? false),
       signal,
+      report: options.onProgress,
+      // Recovery's own slot was approved when it came.
+      ...(uri === recoverySource
+        ? {}
+        : {
+            approve: signatureApproval(host, config, (message) =>
+              options.onProgress({ step: 'source', message }),
+            ),
+          }),
     });
-    cleanup.push('the source', close);
+    const { image } = source;
+    cleanup.push('the source', () => source.close());
     const facts = await gatherUpgradeFacts({
       ...{ host, disk, slot, bootState, image, place, cleanup, signal, warn },
       architecture: hostArchitecture(),
@@ -192,6 +206,7 @@ export async function upgradeWith(
     await carryOutAll(plan.steps, {
       ...{ host, image, cleanup, signal, warn, now: parts.now, report: options.onProgress },
       strict: options.strict || (config.strict ?? false),
+      ...(parts.checkConfig === undefined ? {} : { checkConfig: parts.checkConfig }),
       runStage: (stage) =>
         parts.runStage(host, stage, collected, extraPaths, (line) =>
           options.onProgress({ step: stage, message: line }),
@@ -221,6 +236,7 @@ export function upgrade(host: Host, options: UpgradeOptions): Promise<UpgradeRes
     {
       openSource: openImageSource,
       runStage: runHookStage,
+      checkConfig: checkConfigWithImage,
       now: () => new Date(),
     },
   );

@@ -1,5 +1,6 @@
 import { buildCommand } from '@stricli/core';
-import type { Context } from '../application.ts';
+import { type Context, routeMap } from '../application.ts';
+import { listReleasesCommand } from './agent-releases.ts';
 import { dryRunFlag, insecureFlag, jsonFlag, text } from './flags.ts';
 
 const onceOnly = (brief: string) => ({ kind: 'boolean', brief, default: false, withNegated: false }) as const;
@@ -7,6 +8,8 @@ const onceOnly = (brief: string) => ({ kind: 'boolean', brief, default: false, w
 export interface UpgradeFlags {
   readonly source?: string;
   readonly allowInsecureRegistries: boolean;
+  readonly image?: string;
+  readonly excludePath?: readonly string[];
   readonly recovery: boolean;
   readonly force: boolean;
   readonly reboot: boolean;
@@ -16,7 +19,7 @@ export interface UpgradeFlags {
   readonly json: boolean;
 }
 
-export const upgradeCommand = buildCommand<UpgradeFlags, [string?], Context>({
+const upgradeCommand = buildCommand<UpgradeFlags, [string?], Context>({
   docs: {
     brief: 'Upgrade the system, or with --recovery the recovery system, to another image',
     fullDescription:
@@ -32,6 +35,21 @@ export const upgradeCommand = buildCommand<UpgradeFlags, [string?], Context>({
         optional: true,
       },
       allowInsecureRegistries: insecureFlag,
+      image: {
+        kind: 'parsed',
+        parse: text,
+        brief: 'Deprecated: the same as --source oci:IMAGE',
+        placeholder: 'image',
+        optional: true,
+      },
+      excludePath: {
+        kind: 'parsed',
+        parse: text,
+        brief: 'Deprecated: has no effect, the root is read-only and copied as it is',
+        placeholder: 'path',
+        variadic: true,
+        optional: true,
+      },
       recovery: onceOnly('Upgrade the recovery system'),
       force: onceOnly('Another flavor is wanted; write the same image again'),
       reboot: onceOnly('Restart afterwards'),
@@ -42,13 +60,21 @@ export const upgradeCommand = buildCommand<UpgradeFlags, [string?], Context>({
     },
     positional: {
       kind: 'tuple',
-      parameters: [{ brief: 'The same as --source', placeholder: 'image', parse: text, optional: true }],
+      parameters: [
+        { brief: 'Deprecated: the same as --source', placeholder: 'image', parse: text, optional: true },
+      ],
     },
   },
   async func(flags, image) {
     const { upgradeVerb } = await import('../slot-verbs.ts');
     this.process.stdout.write(await upgradeVerb(flags, image));
   },
+});
+
+export const upgradeRoutes = routeMap({
+  routes: { run: upgradeCommand, 'list-releases': listReleasesCommand },
+  defaultCommand: 'run',
+  docs: { brief: 'Upgrade the system, or with --recovery the recovery system, to another image' },
 });
 
 export const rollbackCommand = buildCommand<

@@ -5,8 +5,9 @@ import { confextRoutes, sysextRoutes } from './agent-extensions.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { webuiCommand } from './agent-installers.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
+import { pullImageCommand, versioneerRoutes } from './agent-releases.ts';
 import { resetCommand } from './agent-reset.ts';
-import { bootEntryCommand, bootGoodCommand, rollbackCommand, upgradeCommand } from './agent-slots.ts';
+import { bootEntryCommand, bootGoodCommand, rollbackCommand, upgradeRoutes } from './agent-slots.ts';
 import { runStageCommand } from './agent-stage.ts';
 import { stateRoutes } from './agent-state.ts';
 import { completionCommand } from './completion.ts';
@@ -16,7 +17,7 @@ export const agentRoutes = routeMap({
     install: installCommand,
     'manual-install': manualInstallCommand,
     webui: webuiCommand,
-    upgrade: upgradeCommand,
+    upgrade: upgradeRoutes,
     rollback: rollbackCommand,
     bootentry: bootEntryCommand,
     'boot-good': bootGoodCommand,
@@ -33,6 +34,8 @@ export const agentRoutes = routeMap({
     start: startCommand,
     notify: notifyCommand,
     recovery: recoveryCommand,
+    'pull-image': pullImageCommand,
+    versioneer: versioneerRoutes,
     completion: completionCommand,
   },
   aliases: { i: 'install', m: 'manual-install', w: 'webui', s: 'start', c: 'config', r: 'recovery' },

@@ -1,0 +1,112 @@
+import { KairosError, reasonOf } from '@kairos/facts/errors';
+import type { Host } from '@kairos/host/host';
+import { fileCredentials } from '@kairos/oci/credentials';
+import { parseReference, printReference } from '@kairos/oci/reference';
+import { machineRegistries } from '@kairos/oci/registries-config';
+import { openRegistry, type RegistryOptions } from '@kairos/oci/registry';
+import { machineAuthorities } from '@kairos/oci/trusted-authorities';
+import { stringify } from 'yaml';
+import { nodeProviders } from '../node-providers.ts';
+import { availableReleases } from '../provider-questions.ts';
+import { type Release, releaseReader, releasesFor, runningArtifact } from '../release-list.ts';
+
+export interface ListReleasesOptions {
+  /** Registry and organization, such as `quay.io/kairos`, which is the default. */
+  readonly registry?: string;
+  /** Pre-releases too. */
+  readonly pre: boolean;
+  /** Older ones and the running one too. */
+  readonly all: boolean;
+  readonly insecure?: boolean;
+  readonly registryOptions?: RegistryOptions;
+  readonly signal?: AbortSignal;
+  readonly warn: (message: string) => void;
+}
+
+export interface ListedRelease extends Release {
+  /** For `upgrade --source`. */
+  readonly source: string;
+}
+
+export interface ReleaseList {
+  /** Version of this node. */
+  readonly current: string;
+  /** Where the tags are, or the plug-in that named them. */
+  readonly from: string;
+  /** Newest first. */
+  readonly releases: readonly ListedRelease[];
+}
+
+const defaultRegistry = 'quay.io/kairos';
+
+/** The registry of the images, by what the running image says of itself where it does. */
+function registryOf(host: Host, options: ListReleasesOptions): string {
+  const own = releaseReader(host.files)('REGISTRY_AND_ORG');
+  const { registry } = options;
+  if (own !== '' && registry !== undefined && registry !== own) {
+    options.warn(`This image comes from ${own}; ${registry} is asked, as --registry says`);
+  }
+  return (registry ?? (own || defaultRegistry)).replace(/\/+$/, '');
+}
+
+/**
+ * Lists what this node may be upgraded to: what a plug-in answers to `agent.available_releases`, else the tags of the
+ * registry that fit the flavor, variant, architecture and model of the running image.
+ * @throws KairosError `RELEASE_UNKNOWN`, `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `REGISTRY_*`
+ */
+export async function listReleases(host: Host, options: ListReleasesOptions): Promise<ReleaseList> {
+  const node = runningArtifact(host.files);
+  const lacking = (['flavor', 'flavorRelease', 'variant', 'arch'] as const).filter((key) => !node[key]);
+  if (lacking.length > 0) {
+    throw new KairosError(
+      'RELEASE_UNKNOWN',
+      `/etc/kairos-release does not say what this system is: ${lacking.join(', ')}`,
+      { exit: 'wrongState', hint: 'Run it on a node that was made from an OS image' },
+    );
+  }
+  const place = registryOf(host, options);
+  const reference = parseReference(`${place}/${node.flavor}`);
+  const named = (release: Release): ListedRelease => {
+    const { tag: _, ...repository } = reference;
+    return { ...release, source: `oci:${printReference({ ...repository, tag: release.tag })}` };
+  };
+  let fromProvider: string[] | undefined;
+  try {
+    const { bus, config } = await nodeProviders(host, { warn: options.warn });
+    fromProvider = bus.providers.length > 0 ? await availableReleases(bus, config) : undefined;
+  } catch (error) {
+    options.warn(`The plug-ins cannot be asked, the registry is instead: ${reasonOf(error)}`);
+  }
+  const wish = { all: options.all, pre: options.pre };
+  const current = node.version ?? '';
+  if (fromProvider !== undefined) {
+    // A plug-in decides itself what fits; only the order and what is newer is ours, where the tags tell.
+    const known = new Map(releasesFor(node, fromProvider, wish).map((release) => [release.tag, release]));
+    const others = fromProvider
+      .filter((tag) => releasesFor(node, [tag], { all: true, pre: true }).length === 0)
+      .map((tag): Release => ({ tag, version: tag, preRelease: false }));
+    return { current, from: 'a plug-in', releases: [...known.values(), ...others].map(named) };
+  }
+  const registry = openRegistry(reference, {
+    credentials: fileCredentials(host),
+    certificateAuthorities: machineAuthorities(host),
+    places: machineRegistries(host),
+    ...(options.insecure ? { insecure: true } : {}),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...options.registryOptions,
+  });
+  try {
+    return {
+      current,
+      from: `${place}/${node.flavor}`,
+      releases: releasesFor(node, await registry.tags(), wish).map(named),
+    };
+  } finally {
+    registry.close();
+  }
+}
+
+/** The list as YAML. */
+export function releasesToYaml(list: ReleaseList): string {
+  return stringify(list);
+}
