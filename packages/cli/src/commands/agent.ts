@@ -4,6 +4,7 @@ import { configRoutes, printSchemaCommand, validateCommand } from './agent-confi
 import { confextRoutes, sysextRoutes } from './agent-extensions.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { webuiCommand } from './agent-installers.ts';
+import { phoneHomeRoutes } from './agent-phone-home.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
 import { resetCommand } from './agent-reset.ts';
 import { bootEntryCommand, bootGoodCommand, rollbackCommand, upgradeCommand } from './agent-slots.ts';
@@ -29,6 +30,7 @@ export const agentRoutes = routeMap({
     'install-bundle': installBundleCommand,
     sysext: sysextRoutes,
     confext: confextRoutes,
+    'phone-home': phoneHomeRoutes,
     start: startCommand,
     notify: notifyCommand,
     recovery: recoveryCommand,
