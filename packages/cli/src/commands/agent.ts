@@ -4,6 +4,7 @@ import { configRoutes, printSchemaCommand, validateCommand } from './agent-confi
 import { confextRoutes, sysextRoutes } from './agent-extensions.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { webuiCommand } from './agent-installers.ts';
+import { grubEditRoutes, logsCommand, uuidCommand, versionCommand } from './agent-node.ts';
 import { phoneHomeRoutes } from './agent-phone-home.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
 import { resetCommand } from './agent-reset.ts';
@@ -31,11 +32,23 @@ export const agentRoutes = routeMap({
     sysext: sysextRoutes,
     confext: confextRoutes,
     'phone-home': phoneHomeRoutes,
+    grubedit: grubEditRoutes,
+    logs: logsCommand,
+    uuid: uuidCommand,
+    version: versionCommand,
     start: startCommand,
     notify: notifyCommand,
     recovery: recoveryCommand,
     completion: completionCommand,
   },
-  aliases: { i: 'install', m: 'manual-install', w: 'webui', s: 'start', c: 'config', r: 'recovery' },
+  aliases: {
+    i: 'install',
+    m: 'manual-install',
+    w: 'webui',
+    s: 'start',
+    c: 'config',
+    r: 'recovery',
+    u: 'uuid',
+  },
   docs: { brief: 'Installs and runs a node' },
 });
