@@ -4,6 +4,8 @@ import { configRoutes, printSchemaCommand, renderTemplateCommand, validateComman
 import { confextRoutes, sysextRoutes } from './agent-extensions.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { webuiCommand } from './agent-installers.ts';
+import { grubEditRoutes, logsCommand, uuidCommand, versionCommand } from './agent-node.ts';
+import { phoneHomeRoutes } from './agent-phone-home.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
 import { pullImageCommand, versioneerRoutes } from './agent-releases.ts';
 import { resetCommand } from './agent-reset.ts';
@@ -31,6 +33,11 @@ export const agentRoutes = routeMap({
     'install-bundle': installBundleCommand,
     sysext: sysextRoutes,
     confext: confextRoutes,
+    'phone-home': phoneHomeRoutes,
+    grubedit: grubEditRoutes,
+    logs: logsCommand,
+    uuid: uuidCommand,
+    version: versionCommand,
     start: startCommand,
     notify: notifyCommand,
     recovery: recoveryCommand,
@@ -38,6 +45,14 @@ export const agentRoutes = routeMap({
     versioneer: versioneerRoutes,
     completion: completionCommand,
   },
-  aliases: { i: 'install', m: 'manual-install', w: 'webui', s: 'start', c: 'config', r: 'recovery' },
+  aliases: {
+    i: 'install',
+    m: 'manual-install',
+    w: 'webui',
+    s: 'start',
+    c: 'config',
+    r: 'recovery',
+    u: 'uuid',
+  },
   docs: { brief: 'Installs and runs a node' },
 });
