@@ -187,6 +187,7 @@ function mapPaths(files: HostFiles, route: (path: string) => string): HostFiles 
     exists: (path) => files.exists(route(path)),
     readText: (path) => files.readText(route(path)),
     readBytes: (path) => files.readBytes(route(path)),
+    readPart: (path, offset, length) => files.readPart(route(path), offset, length),
     readTextIfAny: (path) => files.readTextIfAny(route(path)),
     status: (path) => files.status(route(path)),
     list: (path) => files.list(route(path)),

@@ -123,6 +123,15 @@ export function filesBelow(root: string): HostFiles {
     exists: (path) => existsSync(real(path)),
     readText: (path) => readFileSync(real(path), 'utf8'),
     readBytes: (path) => readFileSync(real(path)),
+    readPart(path, offset, length) {
+      const descriptor = openSync(real(path), 'r');
+      try {
+        const bytes = new Uint8Array(length);
+        return bytes.subarray(0, readSync(descriptor, bytes, 0, length, offset));
+      } finally {
+        closeSync(descriptor);
+      }
+    },
     readTextIfAny(path) {
       try {
         return readFileSync(real(path), 'utf8');

@@ -92,6 +92,59 @@ describe('run', () => {
     expect([error.code, error.exitCode]).toEqual(['TOOL_MISSING', 14]);
   });
 
+  test('a folder that is not there is not a missing program', async () => {
+    const error = await errorOf(runProgram(['true'], { cwd: join(folder, 'nowhere') }));
+    expect(error.code).toBe('TOOL_FAILED');
+  });
+
+  test('a program that does not read its input, and one that finds none', async () => {
+    const input = new Uint8Array(4_000_000);
+    expect((await runProgram(['true'], { input })).code).toBe(0);
+    expect((await runProgram(['wc', '-c'], { input })).stdout.trim()).toBe('4000000');
+    expect((await runProgram(['wc', '-c'])).stdout.trim()).toBe('0');
+  });
+
+  test('lines come one by one, whole characters, the last without its end', async () => {
+    const lines: string[] = [];
+    const script = "printf 'a\\303'; sleep 0.05; printf '\\244b\\nlast'; echo other >&2";
+    const { stdout } = await runProgram(['sh', '-c', script], {
+      onLine: (line, stream) => lines.push(`${stream} ${line}`),
+    });
+    expect(stdout).toBe('aäb\nlast');
+    expect(lines.toSorted()).toEqual(['stderr other', 'stdout aäb', 'stdout last']);
+  });
+
+  test('a signal and an abort are told apart', async () => {
+    const killed = await errorOf(runProgram(['sh', '-c', 'kill -TERM $$']));
+    expect(killed.message).toBe("sh -c 'kill -TERM $$' was killed by SIGTERM");
+    const stop = new AbortController();
+    const stopped = errorOf(runProgram(['sleep', '1000'], { signal: stop.signal }));
+    stop.abort();
+    expect((await stopped).message).toBe('sleep 1000 was stopped');
+    const late = await errorOf(runProgram(['sleep', '1000'], { signal: stop.signal }));
+    expect([late.code, late.exitCode]).toEqual(['TOOL_FAILED', 130]);
+  });
+
+  test('a child that left its group and holds the output open does not hold up the timeout', async () => {
+    const started = performance.now();
+    const error = await errorOf(
+      runProgram(['sh', '-c', `setsid sh -c 'echo $$ >${folder}/stray; exec sleep 20' & sleep 20`], {
+        timeout: 500,
+      }),
+    );
+    expect(error.code).toBe('TOOL_TIMEOUT');
+    expect(performance.now() - started).toBeLessThan(15_000);
+    process.kill(Number(readFileSync(join(folder, 'stray'), 'utf8')));
+  });
+
+  test('too much output', async () => {
+    const error = await errorOf(runProgram(['sh', '-c', 'yes'], { maximumOutput: 1000 }));
+    expect([error.code, error.message.split('\n')[0]]).toEqual([
+      'TOOL_OUTPUT',
+      'sh -c yes printed more than 1000 bytes and was killed',
+    ]);
+  });
+
   test('a timeout kills the children too', async () => {
     const error = await errorOf(runProgram(['sh', '-c', 'sleep 1000 & wait'], { timeout: 50 }));
     expect(error.code).toBe('TOOL_TIMEOUT');

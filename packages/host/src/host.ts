@@ -59,6 +59,8 @@ export interface HostFiles {
   exists(path: string): boolean;
   readText(path: string): string;
   readBytes(path: string): Uint8Array;
+  /** At most `length` bytes from `offset`; fewer where the file or device ends before. */
+  readPart(path: string, offset: number, length: number): Uint8Array;
   /** The text, or `undefined` where there is no such file. */
   readTextIfAny(path: string): string | undefined;
   /** Does not follow a symbolic link. */

@@ -146,6 +146,64 @@ describe('looking', () => {
   });
 });
 
+describe('plain ext4 is found without a program', () => {
+  const clock: Clock = { now: () => 0, sleep: async () => undefined };
+  const size = 16 * 1024 * 1024;
+
+  function device(name: string, options: { bytes?: number; holder?: string } = {}) {
+    mkdirSync(join(folder, 'dev'), { recursive: true });
+    const made = Bun.spawnSync([
+      'mke2fs',
+      '-q',
+      '-t',
+      'ext4',
+      '-L',
+      'COS_OEM',
+      join(folder, 'dev', name),
+      '16M',
+    ]);
+    expect(made.exitCode).toBe(0);
+    const place = join(folder, 'sys/class/block', name);
+    mkdirSync(join(place, 'holders', options.holder ?? ''), { recursive: true });
+    writeFileSync(join(place, 'size'), `${(options.bytes ?? size) / 512}\n`);
+  }
+
+  async function commandsFor(source: string) {
+    const host = directoryHost(folder, { run: () => ({ stdout: line('/dev/asked', 'COS_OEM') }) });
+    const found = await blockDevices(host, clock, '/').find(source, 0);
+    return [found?.device.path, found?.device.type, host.commands.length];
+  }
+
+  test('the only one with the label, beside what is something else', async () => {
+    device('vda3');
+    mkdirSync(join(folder, 'sys/class/block/vda1'), { recursive: true });
+    writeFileSync(join(folder, 'dev/vda1'), new Uint8Array(4096));
+    mkdirSync(join(folder, 'sys/class/block/sr0'), { recursive: true });
+    expect(await commandsFor('LABEL=COS_OEM')).toEqual(['/dev/vda3', 'ext4', 0]);
+  });
+
+  test('by its partition, blkid is asked', async () => {
+    device('vda3');
+    expect(await commandsFor('PARTLABEL=oem')).toEqual([undefined, undefined, 1]);
+  });
+
+  test('two with the label: blkid is asked', async () => {
+    device('vda3');
+    device('vdb3');
+    expect(await commandsFor('LABEL=COS_OEM')).toEqual(['/dev/asked', 'ext4', 1]);
+  });
+
+  test('a member of a RAID has its label and something behind it: blkid is asked', async () => {
+    device('vda3', { bytes: size + 128 * 1024 });
+    expect(await commandsFor('LABEL=COS_OEM')).toEqual(['/dev/asked', 'ext4', 1]);
+  });
+
+  test('something is made of it: blkid is asked', async () => {
+    device('vda3', { holder: 'md0' });
+    expect(await commandsFor('LABEL=COS_OEM')).toEqual(['/dev/asked', 'ext4', 1]);
+  });
+});
+
 test('of two devices with one label the one on the boot disk wins', async () => {
   for (const [disk, name] of [
     ['vda', 'vda6'],

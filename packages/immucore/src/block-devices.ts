@@ -1,6 +1,7 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import type { Clock } from './execute-plan.ts';
+import { parseExtSuperblock, superblockPlace } from './ext-superblock.ts';
 
 /** A block device and what blkid found on it. */
 export interface BlockDevice {
@@ -82,8 +83,50 @@ export function diskOf(host: Host, name: string): string | undefined {
   }
 }
 
+/** Bytes of a sector, as the kernel counts a device's size. */
+const sector = 512;
+/** Not worth opening: memory, and drives in which a medium would have to spin up. */
+const neverExt = /^(?:ram|zram|sr|fd)\d/;
+
 /**
- * Finds devices without udev: one `blkid` for all, asked again only when the kernel's list of block devices has
+ * The one device whose ext file system is what `source` names, by its superblock alone: no program has to be started on
+ * an ordinary node. Gives `undefined` wherever anything is less than plain, and `blkid` decides: several devices,
+ * a device that something else is made of, a file system that does not fill its device as a member of a RAID
+ * does not.
+ */
+function plainExtDevice(host: Host, source: string, now: number): BlockDevice | undefined {
+  if (!/^(?:LABEL|UUID)=/.test(source)) return undefined;
+  const found: BlockDevice[] = [];
+  for (const name of host.files.list(sysBlock)) {
+    if (neverExt.test(name)) continue;
+    const path = `/dev/${name}`;
+    let superblock: ReturnType<typeof parseExtSuperblock>;
+    try {
+      superblock = parseExtSuperblock(
+        host.files.readPart(path, superblockPlace.offset, superblockPlace.length),
+        now,
+      );
+    } catch {
+      // No node, no medium, a broken disk: blkid passes over these as well.
+      continue;
+    }
+    if (superblock === undefined) continue;
+    const { label, uuid, type, size } = superblock;
+    const device = { path, label, uuid, type, partitionName: '', partitionUuid: '' };
+    if (!matchesDevice(device, source)) continue;
+    const bytes = Number(host.files.readTextIfAny(`${sysBlock}/${name}/size`) ?? Number.NaN) * sector;
+    const fills = bytes >= size && bytes - size < largestExtBlock;
+    if (!fills || host.files.list(`${sysBlock}/${name}/holders`).length > 0) return undefined;
+    found.push(device);
+  }
+  return found.length === 1 ? found[0] : undefined;
+}
+
+/** Bytes; what is left behind the last whole block of a device is less. */
+const largestExtBlock = 4096;
+
+/**
+ * Finds devices without udev: plain ones by their superblock, else one `blkid` for all, asked again only when the kernel's list of block devices has
  * changed, and once more before giving up.
  *
  * @param bootedFrom mount point of the partition that holds the booted slot
@@ -121,6 +164,8 @@ export function blockDevices(host: Host, clock: Clock, bootedFrom: string): Bloc
   return {
     async find(source, timeout) {
       const deadline = clock.now() + timeout;
+      const plain = devices === undefined ? plainExtDevice(host, source, Date.now() / 1000) : undefined;
+      if (plain !== undefined) return { device: plain, others: [] };
       if (devices === undefined || names !== listNames()) await probe();
       for (;;) {
         const found = pick(source);

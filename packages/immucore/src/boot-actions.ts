@@ -1,12 +1,13 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import { formatSize } from '@kairos/facts/size';
+import type { MountRequest } from '@kairos/host/host';
 import type { BlockDevice } from './block-devices.ts';
 import type { BootContext } from './boot-context.ts';
 import type { ActionKind, ActionOf, BootStep } from './boot-plan.ts';
 import type { ActionResult } from './execute-plan.ts';
 import { linkExtensions } from './extensions.ts';
-import { checkFilesystem } from './filesystem-check.ts';
+import { checkFilesystem, needsNoCheck } from './filesystem-check.ts';
 import { renderFstab } from './fstab.ts';
 import { growVolume } from './grow-volume.ts';
 import { dashed, mergedLayoutFile, resolveLayout } from './layout.ts';
@@ -48,6 +49,15 @@ async function mountDevice(
     problems.push(`${source} is on ${device.path} and also on ${names}; took ${device.path}`);
   }
   ensureMountPoint(host, target);
+  const wanted: MountRequest = { source: device.path, target, type: device.type, options };
+  if (needsNoCheck(host, device, facts.check)) {
+    try {
+      await mountAndNote(context, wanted, source);
+      return { device, problems };
+    } catch {
+      // It looked clean and is not: checked now, and what the second attempt says counts.
+    }
+  }
   const trouble = await checkFilesystem(host, device, facts.check);
   if (trouble !== undefined) problems.push(trouble);
   if (device.type === '') {
@@ -56,7 +66,7 @@ async function mountDevice(
       `Cannot mount ${device.path} (${source}): it holds no known file system`,
     );
   }
-  await mountAndNote(context, { source: device.path, target, type: device.type, options }, source);
+  await mountAndNote(context, wanted, source);
   return { device, problems };
 }
 
@@ -261,14 +271,14 @@ const actions: { readonly [Kind in ActionKind]: Action<Kind> } = {
     if (reason !== undefined) {
       throw new KairosError('NOT_SEEDED', `Its persistent directory could not be made ready: ${reason}`);
     }
-    if (
+    // Read once for all of them: the table grows with each, and reading it is most of what a bind costs.
+    context.boundBefore ??= new Set(
       host
         .mounts()
-        .findLast((mount) => mount.target === path)
-        ?.options.includes('bind')
-    ) {
-      return { note: 'mounted already' };
-    }
+        .filter(({ options }) => options.includes('bind'))
+        .map(({ target }) => target),
+    );
+    if (context.boundBefore.has(path)) return { note: 'mounted already' };
     try {
       ensureMountPoint(host, path);
     } catch (error) {

@@ -32,6 +32,8 @@ export interface BootContext {
   readonly volumes: Map<string, BlockDevice>;
   /** Paths whose persistent directory could not be made ready, with the reason. */
   seedFailures: ReadonlyMap<string, string>;
+  /** What is bound from an earlier run; `undefined` before the first bind asks. */
+  boundBefore: ReadonlySet<string> | undefined;
   layout: Layout | undefined;
   machineId: string | undefined;
   hostname: string | undefined;

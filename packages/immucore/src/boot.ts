@@ -43,6 +43,7 @@ export async function boot(
     stageTroubles: [],
     volumes: new Map(),
     seedFailures: new Map(),
+    boundBefore: undefined,
     layout: undefined,
     machineId: undefined,
     hostname: undefined,

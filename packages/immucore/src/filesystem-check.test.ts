@@ -1,6 +1,9 @@
 import { expect, test } from 'bun:test';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { directoryHost } from '@kairos/host/directory';
-import { checkCommand, checkFilesystem } from './filesystem-check.ts';
+import { checkCommand, checkFilesystem, needsNoCheck } from './filesystem-check.ts';
+import { testFolder } from './test-folder.ts';
 
 const device = (type: string) => ({
   path: '/dev/vda6',
@@ -43,4 +46,27 @@ test('a missing program is told', async () => {
   expect(await checkFilesystem(directoryHost('/nowhere'), device('ext4'), check)).toBe(
     '/dev/vda6 was not checked: e2fsck is not installed',
   );
+});
+
+test('a clean file system is not checked unless the command line says so', () => {
+  const folder = testFolder('check');
+  try {
+    mkdirSync(join(folder, 'dev'));
+    const path = join(folder, 'dev/vda6');
+    expect(Bun.spawnSync(['mke2fs', '-q', '-t', 'ext4', path, '16M']).exitCode).toBe(0);
+    const host = directoryHost(folder);
+    const asked = (type: string, mode: 'auto' | 'force' | 'skip') =>
+      needsNoCheck(host, device(type), { mode, repair: 'preen' });
+    expect([asked('ext4', 'auto'), asked('ext4', 'force'), asked('vfat', 'auto')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(Bun.spawnSync(['debugfs', '-w', '-R', 'ssv state 0', path]).exitCode).toBe(0);
+    expect(asked('ext4', 'auto')).toBe(false);
+    rmSync(path);
+    expect(asked('ext4', 'auto')).toBe(false);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

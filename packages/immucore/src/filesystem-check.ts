@@ -2,6 +2,7 @@ import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import type { BlockDevice } from './block-devices.ts';
 import type { FilesystemCheck } from './boot-facts.ts';
+import { parseExtSuperblock, superblockPlace } from './ext-superblock.ts';
 
 const repairFlags = { preen: '-p', yes: '-y', no: '-n' } as const;
 
@@ -25,6 +26,29 @@ export function checkCommand(
 
 /** fsck(8): 1 is "errors corrected", 2 "should reboot", which a file system that is not mounted yet does not need. */
 const repaired = [0, 1, 2, 3];
+
+/**
+ * Whether the file system says of itself that it needs no check, so that `e2fsck -p` would say "clean" and stop. Not
+ * asked where the command line wants a check in any case.
+ */
+export function needsNoCheck(
+  host: Host,
+  device: Pick<BlockDevice, 'path' | 'type'>,
+  check: FilesystemCheck,
+): boolean {
+  if (check.mode !== 'auto' || !/^ext[234]$/.test(device.type)) return false;
+  try {
+    const { offset, length } = superblockPlace;
+    const superblock = parseExtSuperblock(
+      host.files.readPart(device.path, offset, length),
+      Date.now() / 1000,
+    );
+    return superblock?.clean ?? false;
+  } catch {
+    // It cannot be read here: the program says why.
+    return false;
+  }
+}
 
 /** Checks a file system; returns what is wrong with it afterwards. Mounting is tried in any case. */
 export async function checkFilesystem(

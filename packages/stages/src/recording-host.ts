@@ -96,6 +96,10 @@ function imaginedFiles(files: HostFiles): HostFiles {
     real: (path) => files.real(path),
     exists: (path) => status(path) !== undefined,
     readBytes,
+    readPart: (path, offset, length) =>
+      made.has(clean(path)) || gone(path)
+        ? readBytes(path).subarray(offset, offset + length)
+        : files.readPart(path, offset, length),
     readText: (path) => decoder.decode(readBytes(path)),
     readTextIfAny: (path) => (status(path) === undefined ? undefined : decoder.decode(readBytes(path))),
     status,

@@ -85,9 +85,31 @@ describe('the plain subset', () => {
         () =>
           `grep ${flags} "${text}" ${at()}`,
     );
+  const grepWord = fc
+    .tuple(
+      fc.constantFrom('-qw', '-wq', '-q -w', '-qwv', '-w -v -q'),
+      fc.constantFrom(
+        'active',
+        'COS',
+        'COS_ACTIVE',
+        'line',
+        'second',
+        'img',
+        'LABEL=COS_ACTIVE',
+        'second line',
+        'e',
+      ),
+      path,
+    )
+    .map(
+      ([flags, text, at]) =>
+        () =>
+          `grep ${flags} "${text}" ${at()}`,
+    );
   const simple = fc.oneof(
     fileTest,
     grep,
+    grepWord,
     fc.constantFrom(
       () => 'true',
       () => 'false',
@@ -187,6 +209,7 @@ test.each([
   '[-e /a ]',
   'grep -q "a*b" /proc/cmdline',
   'grep -q "^a" /proc/cmdline',
+  'grep -qw ".img" /proc/cmdline',
   'grep -qi "a" /proc/cmdline',
   'grep "a" /proc/cmdline',
   '((true))',

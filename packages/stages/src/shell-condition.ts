@@ -8,14 +8,20 @@ import { resolvePath } from './links.ts';
  *
  *     list     = pipeline { ("&&" | "||") pipeline }       left to right, equal precedence, as in sh
  *     pipeline = ["!"] command
- *     command  = "(" list ")" | "[" test "]" | "test" test | "grep" {"-q" | "-v"} word word | "true" | "false"
+ *     command  = "(" list ")" | "[" test "]" | "test" test | "grep" {"-q" | "-v" | "-w"} word word | "true" | "false"
  *     test     = ["!"] ("-e" | "-f" | "-d" | "-s" | "-r") word
  *     word     = plain characters, '…' or "…" without expansions
  */
 export type Condition =
   | { readonly kind: 'constant'; readonly value: boolean }
   | { readonly kind: 'file'; readonly test: FileTest; readonly path: string }
-  | { readonly kind: 'grep'; readonly text: string; readonly path: string; readonly inverted: boolean }
+  | {
+      readonly kind: 'grep';
+      readonly text: string;
+      readonly path: string;
+      readonly inverted: boolean;
+      readonly word: boolean;
+    }
   | { readonly kind: 'not'; readonly condition: Condition }
   | { readonly kind: 'and' | 'or'; readonly left: Condition; readonly right: Condition };
 
@@ -149,11 +155,13 @@ class Parser {
   private grep(): Condition | undefined {
     let quiet = false;
     let inverted = false;
+    let whole = false;
     for (;;) {
       const option = this.tokens[this.place];
-      if (option === undefined || option.operator || !/^-[qv]+$/.test(option.text)) break;
+      if (option === undefined || option.operator || !/^-[qvw]+$/.test(option.text)) break;
       quiet ||= option.text.includes('q');
       inverted ||= option.text.includes('v');
+      whole ||= option.text.includes('w');
       this.place++;
     }
     const text = this.word();
@@ -161,7 +169,9 @@ class Parser {
     if (!quiet || text === undefined || path === undefined || !path.startsWith('/')) return undefined;
     // Letters, digits, dots and a few marks that mean themselves in a basic regular expression.
     if (!/^[A-Za-z0-9_.,:=@%/ ][A-Za-z0-9_.,:=@%/ -]*$/.test(text)) return undefined;
-    return { kind: 'grep', text, path, inverted };
+    // Where a word begins or ends with a mark, what counts as its edge is left to grep.
+    if (whole && !/^\w(?:.*\w)?$/.test(text)) return undefined;
+    return { kind: 'grep', text, path, inverted, word: whole };
   }
 }
 
@@ -199,7 +209,10 @@ export function evaluateCondition(condition: Condition, files: HostFiles): boole
         // As grep: a file that cannot be read is a failure, also when inverted.
         return false;
       }
-      const pattern = new RegExp(condition.text, 'su');
+      const pattern = new RegExp(
+        condition.word ? `(?<!\\w)(?:${condition.text})(?!\\w)` : condition.text,
+        'su',
+      );
       const lines = text.split('\n');
       if (lines.at(-1) === '') lines.pop();
       return lines.some((line) => pattern.test(line) !== condition.inverted);
