@@ -6,7 +6,8 @@ if [ -n "$(getarg kairos.slot=)" ]; then
     for place in dev proc sys run; do
         mount --rbind "/$place" "$NEWROOT/$place" || die "kairos: cannot bind /$place into the root"
     done
-    chroot "$NEWROOT" /usr/bin/immucore || die "kairos: immucore failed; what it did: /run/immucore/"
+    # It ends before the last stage of its runtime's compiler could pay for itself.
+    BUN_JSC_useDFGJIT=0 chroot "$NEWROOT" /usr/bin/immucore || die "kairos: immucore failed; what it did: /run/immucore/"
     read -r uptime _ </proc/uptime
     echo "kairos-initrd: switching root at $uptime" >/dev/kmsg
 fi
