@@ -35,6 +35,8 @@ export async function buildExecutable(
       '--minify',
       '--bytecode',
       '--format=esm',
+      // Each command is a chunk of its own, so that a start reads and links what it runs and no more.
+      '--splitting',
       `--compile-executable-path=${runtime}`,
       `--target=bun-linux-${target.architecture === 'amd64' ? 'x64-baseline' : 'arm64'}${target.libc === 'musl' ? '-musl' : ''}`,
       '--define',

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -203,6 +203,14 @@ export class Machine implements AsyncDisposable {
         }
       });
     });
+  }
+
+  /** Processor time that the emulator has used so far, in seconds. */
+  processorSeconds(): number {
+    const [, fields = ''] = readFileSync(`/proc/${this.child.pid}/stat`, 'utf8').split(') ');
+    // proc(5): utime and stime, in ticks of USER_HZ.
+    const [user, system] = fields.split(' ').slice(11, 13).map(Number);
+    return ((user ?? 0) + (system ?? 0)) / 100;
   }
 
   /** Ends the machine as a pulled plug does: the guest is told nothing. */
