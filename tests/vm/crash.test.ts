@@ -5,7 +5,7 @@ import type { BlockDisk } from '../src/crash/block-disk.ts';
 import { type Booted, bootOnce } from '../src/crash/boot-point.ts';
 import { type JudgedPoint, pointsToBoot, spread } from '../src/crash/choose-points.ts';
 import { describeCounts, type MatrixResult, runMatrix } from '../src/crash/matrix.ts';
-import { rebuild, writeDisk } from '../src/crash/rebuild.ts';
+import { rebuild, rebuildEnd, writeDisk } from '../src/crash/rebuild.ts';
 import { runAgain } from '../src/crash/run-again.ts';
 import { folder, runSession, type Session } from '../src/crash/session.ts';
 import { operationFacts, operations, readPhase } from '../src/crash/session-script.ts';
@@ -78,6 +78,16 @@ test('chosen points really boot, through GRUB to a verified root', async () => {
       expect([operation, entry, slot, version]).toEqual([operation, entry, ...expected]);
     }
   }
+  // The real end of the session: the machine lost its power right after an exchange.
+  const end = join(work, 'end.raw');
+  writeDisk(rebuildEnd(session.log), end);
+  const last = await bootOnce(end, 'crash-end', accelerator);
+  console.log(
+    `crash matrix: boot: after the power cut: ${last.version} from ${last.slot}, at start ${last.starts}`,
+  );
+  expect([last.verified, last.slot, ['v1', 'v3'].includes(last.version)]).toEqual([
+    ...[true, 'LABEL=COS_STATE:/cOS/active', true],
+  ]);
   expect(chosen.length).toBeGreaterThanOrEqual(12);
   console.log(`crash matrix: boot: ${chosen.length} points, ${booted.length} survived`);
 });
