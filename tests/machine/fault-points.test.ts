@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootableSlots } from '@kairos/agent/boot-choice';
 import { installWith } from '@kairos/agent/commands/install';
 import { openImageSource } from '@kairos/agent/image-source';
-import { readSlot } from '@kairos/agent/slot-view';
 import { MiB } from '@kairos/facts/size';
-import { directoryHost } from '@kairos/host/directory';
 import { buildExecutable, hostTarget } from '../../scripts/build.ts';
-import { runOnNode } from '../src/crash/node-namespace.ts';
+import { runOnNode, type StartedNode } from '../src/crash/node-namespace.ts';
+import { wholeSlots } from '../src/crash/run-again.ts';
 import { executable } from '../src/images.ts';
 import { LoopDisk, machineWithVfat } from '../src/loop-disk.ts';
 import { writeSyntheticBootForm } from '../src/synthetic-boot-form.ts';
@@ -29,22 +27,6 @@ test('executables that are released have no fault points', async () => {
     Buffer.from(await Bun.file(path).arrayBuffer()).includes('KAIROS_FAULT_FILE');
   expect([await holds(faulty), await holds(executable)]).toEqual([true, false]);
 });
-
-/** Versions of the slots of which every byte is right. */
-async function wholeSlots(disk: LoopDisk): Promise<Record<string, string>> {
-  const root = mkdtempSync(join(tmpdir(), 'look-'));
-  Bun.spawnSync(['mount', '-o', 'ro', disk.partition(5), root]);
-  try {
-    const { files } = directoryHost(root);
-    const found = await bootableSlots(files, '');
-    return Object.fromEntries(
-      found.map((slot) => [slot, readSlot(files, `/cOS/${slot}`)?.manifest.version ?? '']),
-    );
-  } finally {
-    Bun.spawnSync(['umount', root]);
-    rmdirSync(root);
-  }
-}
 
 async function image(version: string) {
   const files = await writeSyntheticBootForm(join(folder, version), {
@@ -82,39 +64,60 @@ async function templates(first: { source: string; rootHash: string }, second: { 
   return { installed, upgraded };
 }
 
-test('an upgrade and a rollback that are killed at each of their steps are finished by the next run', async () => {
+/** The points that differ: between two steps one is enough. */
+function differing(passed: string): string[] {
+  const points = [...new Set(passed.trim().split('\n'))];
+  return points.filter((point, index) => !point.endsWith('/after') || index === points.length - 1);
+}
+
+test('an upgrade, a rollback and a reset that are killed at each of their steps are finished by the next run', async () => {
   const [first, second] = [await image('v1'), await image('v2')];
   const { installed, upgraded } = await templates(first, second);
+  const slots = (active: string, passive: string) => ({ active, passive, recovery: 'v1' });
   let kills = 0;
-  for (const { name, command, template, rootHash, before, after, atLeast } of [
+  for (const { name, command, template, started, before, after, atLeast } of [
     {
       ...{
         name: 'upgrade',
         command: ['upgrade', '--source', second.source],
         template: installed,
-        atLeast: 40,
+        atLeast: 25,
       },
-      ...{ rootHash: first.rootHash, before: 'v1', after: 'v2' },
+      ...{ started: first, before: slots('v1', 'v1'), after: slots('v2', 'v1') },
     },
     {
-      ...{ name: 'rollback', command: ['rollback'], template: upgraded, atLeast: 10 },
-      ...{ rootHash: second.rootHash, before: 'v2', after: 'v1' },
+      ...{ name: 'rollback', command: ['rollback'], template: upgraded, atLeast: 6 },
+      ...{ started: second, before: slots('v2', 'v1'), after: slots('v1', 'v2') },
+    },
+    {
+      ...{ name: 'reset', command: ['reset', '--unattended'], template: upgraded, atLeast: 20 },
+      ...{ started: first, before: slots('v2', 'v1'), after: slots('v1', 'v1') },
     },
   ]) {
+    const reset = name === 'reset';
     let points: string[] = [''];
     for (let index = 0; index < points.length; index++) {
       const point = points[index] as string;
       const work = mkdtempSync(join(folder, 'node-'));
       const fault = join(work, 'fault');
       using disk = new LoopDisk(work, 900 * MiB, template);
-      const node = { device: disk.device, slot: 'active' as const, rootHash, work };
+      const node: StartedNode = {
+        ...{
+          device: disk.device,
+          slot: reset ? 'recovery' : 'active',
+          reset,
+          rootHash: started.rootHash,
+          work,
+        },
+      };
       const run = () => runOnNode(node, [faulty, 'agent', ...command], { KAIROS_FAULT_FILE: fault });
       if (point === '') {
         // The run that is not killed tells where the others are.
         const whole = await run();
         expect([whole.output, whole.code]).toEqual([whole.output, 0]);
-        points = ['', ...new Set(readFileSync(`${fault}.passed`, 'utf8').trim().split('\n'))];
+        points = ['', ...differing(readFileSync(`${fault}.passed`, 'utf8'))];
         expect(points.length).toBeGreaterThan(atLeast);
+        expect(await wholeSlots(disk)).toEqual(after);
         continue;
       }
       writeFileSync(fault, `kill ${point}\n`);
@@ -123,13 +126,13 @@ test('an upgrade and a rollback that are killed at each of their steps are finis
       expect(existsSync(fault)).toBe(false);
       kills++;
       const between = await wholeSlots(disk);
-      expect([point, Object.keys(between)]).toEqual([point, ['active', 'passive']]);
+      expect([point, Object.keys(between)]).toEqual([point, ['active', 'passive', 'recovery']]);
       // A rollback that has changed the slots is done; another one would go back again.
-      if (name === 'upgrade' || between.active === before) {
+      if (name !== 'rollback' || between.active === before.active) {
         const again = await run();
         expect([point, again.output, again.code]).toEqual([point, again.output, 0]);
       }
-      expect([point, await wholeSlots(disk)]).toEqual([point, { active: after, passive: before }]);
+      expect([point, await wholeSlots(disk)]).toEqual([point, after]);
     }
   }
   console.log(`fault points: ${kills} kills, ${kills} survived`);

@@ -24,8 +24,8 @@ export class LoopDisk implements Disposable {
       truncateSync(this.file, size);
     }
     this.device = run('losetup', '--find', '--partscan', '--show', this.file).trim();
-    // Some kernels do not look for partitions when the device is made.
-    if (like !== undefined) run('partx', '--update', this.device);
+    // Some kernels do not look for partitions when the device is made. It fails where there is no table.
+    if (like !== undefined) Bun.spawnSync(['partx', '--update', this.device]);
   }
 
   partition(number: number): string {

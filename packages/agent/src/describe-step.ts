@@ -30,6 +30,8 @@ export function describeStep(step: InstallAction): string {
       return `write ${step.path} (${formatSize(step.content.length)})`;
     case 'record':
       return `record the installation in ${step.path}`;
+    case 'checkpoint':
+      return `bring all of ${step.mountPoint} to the disk`;
     case 'unmount':
       return `unmount ${step.target}`;
   }

@@ -174,6 +174,8 @@ export async function carryOut(step: InstallAction, context: InstallContext): Pr
       return host.files.write(step.path, step.content, { mode: step.mode });
     case 'record':
       return host.files.write(step.path, formatRecord(firstInstallation(step.source, context.now())));
+    case 'checkpoint':
+      return host.checkpoint(step.mountPoint);
     case 'unmount':
       return cleanup.take(step.target, () => host.unmount(step.target));
   }

@@ -101,6 +101,7 @@ test('the steps of an installation, in order', () => {
     'done: unmount /run/cos/oem',
     'done: unmount /run/cos/recovery',
     'done: unmount /run/cos/state',
+    'done: bring all of /run/cos/efi to the disk',
     'done: write /run/cos/efi/EFI/BOOT/BOOTX64.EFI (4 B)',
     'done: unmount /run/cos/efi',
     'done: write 440 B of boot loader to /dev/vda',

@@ -105,6 +105,8 @@ export type InstallAction =
       readonly content: Uint8Array;
     }
   | { readonly kind: 'record'; readonly path: string; readonly source: string }
+  /** All that was written is on the disk before anything that comes later. */
+  | { readonly kind: 'checkpoint'; readonly mountPoint: string }
   | { readonly kind: 'unmount'; readonly target: string };
 
 export type InstallStep = InstallAction & { readonly phase: InstallPhase };
@@ -444,7 +446,11 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
     add('done', { kind: 'unmount', target: path });
   }
   const loader = loaderFile && efiFiles.get(loaderFile);
-  if (loader) write('done', `${workMounts.efi}/${loaderFile}`, loader);
+  if (loader) {
+    // FAT keeps no order among the names of different files.
+    add('done', { kind: 'checkpoint', mountPoint: workMounts.efi });
+    write('done', `${workMounts.efi}/${loaderFile}`, loader);
+  }
   if (mounted.includes(workMounts.efi)) add('done', { kind: 'unmount', target: workMounts.efi });
   if (grub) add('done', { kind: 'write-device', device: disk.path, offset: 0, content: grub.mbrCode });
   add(

@@ -42,6 +42,11 @@ test('a fault fires at its point, once', () => {
   ]);
 });
 
+test('the number of a step may be left out', () => {
+  writeFileSync(fault, 'kill upgrade/exchange/after\n');
+  expect(run(true)).toEqual([['copy', 'exchange'], 'SIGKILL']);
+});
+
 test('what is not built for tests has no points', () => {
   writeFileSync(fault, 'kill upgrade/00-copy/before\n');
   expect(run(false)).toEqual([['copy', 'exchange'], 'ended']);

@@ -23,7 +23,7 @@ function reach(point: string): void {
     throw error;
   }
   for (const [fault, fire] of Object.entries(faults)) {
-    if (wanted !== `${fault} ${point}`) continue;
+    if (wanted !== `${fault} ${point}` && wanted !== `${fault} ${point.replace(/\/\d+-/, '/')}`) continue;
     // Once: the run after this one passes.
     rmSync(file);
     fire();
@@ -33,6 +33,7 @@ function reach(point: string): void {
 /**
  * A named place at which a test may end the process or the machine, as in `upgrade/04-exchange/before`. The test names
  * it in the file `KAIROS_FAULT_FILE`, as `kill <point>` or `power-cut <point>`; the file is removed before the fault.
+ * The number of a step may be left out: then it is the first step of that kind.
  * All points that were passed are appended to the file of the same name with `.passed`. In executables that are not
  * built for tests this does nothing.
  */

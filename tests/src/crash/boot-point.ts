@@ -30,7 +30,7 @@ export async function bootDisk(
   const [, version = '', slot = '', root = ''] = await machine.console.waitFor(bootedLine, {
     timeout: 240_000,
   });
-  const starts = machine.console.text.match(/kairos-initrd: (switching root|CANNOT BOOT)/g)?.length ?? 1;
+  const starts = 1 + (machine.console.text.match(/kairos-initrd: CANNOT BOOT/g)?.length ?? 0);
   return { version, slot, verified: root === '/dev/mapper/kairos-root', starts };
 }
 

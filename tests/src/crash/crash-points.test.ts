@@ -51,8 +51,13 @@ test('at a flush exactly what was written before it is there', () => {
 
 test('what comes after the last flush is laid at the end', () => {
   const disk = new BlockDisk(size);
-  walk(disk, readWriteLog(formatWriteLog([{ offset: 0, data: filled(9) }])).entries(), {});
-  expect(sectors(disk, 1)).toEqual([9]);
+  let end: unknown;
+  walk(disk, readWriteLog(formatWriteLog([{ offset: 0, data: filled(9) }])).entries(), {
+    onEnd: (now) => {
+      end = sectors(now, 1);
+    },
+  });
+  expect(end).toEqual([9]);
 });
 
 function pendingOf(...entries: Parameters<typeof formatWriteLog>[0]) {

@@ -64,6 +64,8 @@ export interface WalkOptions {
    * them survives is for the caller to choose, see {@link sampleSurvivors}.
    */
   readonly onWindow?: (durable: BlockDisk, point: CrashPoint) => void;
+  /** Called at the end of the log, with all that was written on the disk. */
+  readonly onEnd?: (disk: BlockDisk, phase: string) => void;
 }
 
 /**
@@ -86,4 +88,5 @@ export function walk(disk: BlockDisk, entries: Iterable<LogEntry>, options: Walk
     if (entry.length > 0) pending.push(entry);
   }
   for (const write of pending) applyEntry(disk, write);
+  options.onEnd?.(disk, phase);
 }

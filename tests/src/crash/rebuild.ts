@@ -9,6 +9,13 @@ export interface RebuiltDisk {
   readonly phase: string;
 }
 
+/** The disk as it was when the machine lost its power at the end of the session. */
+export function rebuildEnd(log: string): BlockDisk {
+  const disk = new BlockDisk(diskSize);
+  walk(disk, openLog(log).entries(), { markOf });
+  return disk;
+}
+
 /**
  * Rebuilds disks from a log, in one walk through it: for each flush that is wanted the disk right after it, or, with a
  * seed, as it was before, with what the seed says of the writes in between.

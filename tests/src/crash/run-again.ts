@@ -87,7 +87,12 @@ export async function runAgain(
     if (!done && !(reset && boots.version === 'v3' && boots.slot === 'active')) {
       const upgrade = ['upgrade', '--source', `dir:${imageFolder(source ?? '')}`];
       const verb = {
-        ...{ upgrade, 'second upgrade': upgrade, 'recovery upgrade': [...upgrade, '--recovery'] },
+        ...{
+          upgrade,
+          'second upgrade': upgrade,
+          'cut upgrade': upgrade,
+          'recovery upgrade': [...upgrade, '--recovery'],
+        },
         ...{ rollback: ['rollback'], reset: ['reset', '--unattended'] },
       }[operation];
       const slot = reset ? 'recovery' : boots.slot;

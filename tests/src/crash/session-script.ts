@@ -15,6 +15,7 @@ export const operations = [
   'rollback',
   'recovery upgrade',
   'reset',
+  'cut upgrade',
 ] as const;
 export type Operation = (typeof operations)[number];
 
@@ -60,6 +61,11 @@ export const operationFacts: Readonly<Record<Operation, OperationFacts>> = {
     before: { active: 'v2', passive: 'v3', recovery: 'v3' },
     after: { active: 'v3', passive: 'v3', recovery: 'v3' },
   },
+  // Its end is a power cut after the first exchange.
+  'cut upgrade': {
+    before: { active: 'v3', passive: 'v3', recovery: 'v3' },
+    after: { active: 'v1', passive: 'v3', recovery: 'v3' },
+  },
 };
 
 /** The image that an operation brings; a rollback and a reset take what is there. */
@@ -70,6 +76,7 @@ export const imageOf: Readonly<Record<Operation, string | undefined>> = {
   rollback: undefined,
   'recovery upgrade': 'v3',
   reset: undefined,
+  'cut upgrade': 'v1',
 };
 
 export const installConfig = `#cloud-config
@@ -163,6 +170,11 @@ mark reset
 agent reset --unattended
 stop_recovery
 mark 'idle: reset'
-finish completed
+start ACTIVE ${rootHashes.v3}
+mark 'cut upgrade'
+echo 'power-cut upgrade/exchange/after' >/run/fault
+echo 'crash-session: completed, now the power is cut'
+KAIROS_FAULT_FILE=/run/fault $carrier/kairos-faults agent upgrade --source dir:$carrier/v1
+finish 'FAILED: the power was not cut'
 `;
 }

@@ -63,6 +63,10 @@ export async function runSession(say: (line: string) => void = () => undefined):
     mkdirSync(join(carrier, 'cOS/live'), { recursive: true });
     copyFileSync(await slotFile('debian13', 'root.img'), join(carrier, 'cOS/live/root.img'));
     copyFileSync(executable, join(carrier, 'crash/kairos'));
+    copyFileSync(
+      await buildExecutable(hostTarget(), { faultPoints: true }),
+      join(carrier, 'crash/kairos-faults'),
+    );
     writeFileSync(join(carrier, 'crash/config.yaml'), installConfig);
     writeFileSync(join(carrier, 'crash/session.sh'), sessionScript(rootHashes), { mode: 0o755 });
     const medium = join(folder, 'carrier.img');
@@ -99,7 +103,9 @@ export async function runSession(say: (line: string) => void = () => undefined):
       timeout: 900_000,
     });
     await machine.ended();
-    if (outcome !== 'completed') throw new Error(`the session failed: ${outcome}; console: ${machine.log}`);
+    if (outcome !== 'completed' || machine.console.text.includes('crash-session: FAILED')) {
+      throw new Error(`the session failed: ${outcome}; console: ${machine.log}`);
+    }
     rmSync(disk);
     rmSync(medium);
   });
