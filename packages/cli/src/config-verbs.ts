@@ -92,9 +92,13 @@ function readNamed(file: string): string {
       length += count;
     }
     if (length > maximumFileSize) {
-      throw new KairosError('FILE_TOO_LARGE', `${file} has more than ${maximumFileSize} bytes`, {
-        exit: 'invalidInput',
-      });
+      throw new KairosError(
+        'FILE_TOO_LARGE',
+        `${file === '-' ? 'stdin' : file} has more than ${maximumFileSize} bytes`,
+        {
+          exit: 'invalidInput',
+        },
+      );
     }
     return bytes.toString('utf8', 0, length);
   } catch (cause) {
