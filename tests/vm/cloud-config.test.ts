@@ -48,15 +48,15 @@ name: every module
 hostname: node-{{ .MachineID | trunc 4 }}
 config_url: http://10.0.2.100/{{ .Values.os.vendor }}
 users:
-  - name: ${testUser.name}
-    passwd: ${testUser.password}
+  - name: fleet
     groups: [admin]
+    lock_passwd: true
     ssh_authorized_keys:
       - ${key}
 write_files:
   - path: /run/test/write_files
     permissions: "0640"
-    owner: ${testUser.name}
+    owner: fleet
     content: written
 runcmd:
   - [touch, "/run/test/run cmd"]
@@ -104,6 +104,10 @@ stages:
             group_name: leaver
             gid: 4243
       users:
+        # Before there is a prompt; those at the root come in stage boot.
+        ${testUser.name}:
+          passwd: ${testUser.password}
+          groups: [admin]
         operator:
           uid: 4321
           groups: [testers]
@@ -247,17 +251,14 @@ test('a cloud-config with every module takes effect, and a broken one beside it 
     },
   });
   const shell = machine.console;
-  // The users of the file are made in stage boot, and the prompt may be there before.
-  await shell.waitFor(/Finished cos-setup-boot/, { timeout: 600_000 });
-  shell.send('\n');
   await loginAsRoot(shell, { timeout: 600_000 });
   // Done once it returns: the unit of the stage runs to its end before it counts as started.
-  await shell.ok('systemctl start cos-setup-network.service', { timeout: 300_000 });
+  await shell.ok('systemctl start cos-setup-network.service', { timeout: 600_000 });
 
   const effects: readonly (readonly [command: string, output: string | RegExp])[] = [
     ['hostname', 'from-the-drive'],
     ['cat /run/test/write_files', 'written'],
-    ['stat -c "%a %U" /run/test/write_files', `640 ${testUser.name}`],
+    ['stat -c "%a %U" /run/test/write_files', '640 fleet'],
     ['ls "/run/test/run cmd"', '/run/test/run cmd'],
     ['[ "$(cat /run/test/order-1)" -lt "$(cat /run/test/order-2)" ] && echo ordered', 'ordered'],
     ['cat /run/test/conditions', 'held'],
@@ -267,7 +268,7 @@ test('a cloud-config with every module takes effect, and a broken one beside it 
     ['getent shadow operator | cut -c 1-11', 'operator:!:'],
     ['cat ~operator/.ssh/authorized_keys', key],
     ['stat -c %a ~operator/.ssh ~operator/.ssh/authorized_keys', '700\n600'],
-    [`cat ~${testUser.name}/.ssh/authorized_keys`, key],
+    ['cat ~fleet/.ssh/authorized_keys', key],
     ['stat -c "%a %U %G" /etc/test /etc/test/plain', '750 root testers\n600 operator testers'],
     ['cat /etc/test/plain', 'debian on amd64'],
     ['cat /etc/test/packed', 'packed'],

@@ -1,4 +1,4 @@
-import { collectDocuments, mergeDocuments, readDocument } from '@kairos/config/collect';
+import { collectDocuments, maximumFileSize, mergeDocuments, readDocument } from '@kairos/config/collect';
 import type { Document } from '@kairos/config/document';
 import { kernelArgumentsDocument } from '@kairos/config/kernel-arguments';
 import type { Problem } from '@kairos/config/problem';
@@ -35,7 +35,7 @@ export function isMapping(value: unknown): value is Mapping {
 /**
  * Reads the configuration of directories, named files and the kernel's command line, and merges it. A file of a
  * directory that cannot be read is a warning, since others put files there too; a named one is an error.
- * @throws KairosError `CONFIG_NOT_FOUND` for a named file that is not there
+ * @throws KairosError `CONFIG_NOT_FOUND` for a named file that is not there, `FILE_TOO_LARGE`
  */
 export async function collectConfig(host: Host, sources: ConfigSources): Promise<CollectedConfig> {
   const found = collectDocuments(host.files, sources.directories);
@@ -46,6 +46,11 @@ export async function collectConfig(host: Host, sources: ConfigSources): Promise
     message: `the file is left out: ${problem.message}`,
   }));
   for (const path of sources.files) {
+    if ((host.files.status(path)?.size ?? 0) > maximumFileSize) {
+      throw new KairosError('FILE_TOO_LARGE', `${path} has more than ${maximumFileSize} bytes`, {
+        exit: 'invalidInput',
+      });
+    }
     const text = host.files.readTextIfAny(path);
     if (text === undefined) {
       throw new KairosError('CONFIG_NOT_FOUND', `There is no file ${path}`, { exit: 'notFound' });

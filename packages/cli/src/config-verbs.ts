@@ -51,7 +51,7 @@ async function fetchLimited(url: string): Promise<string> {
 
 /** The configuration that a user named: `-`, a URL, a directory or a file. */
 async function configurationOf(source: string, strict: boolean): Promise<Configuration> {
-  if (source === '-') return validateText(await Bun.stdin.text(), 'stdin', strict);
+  if (source === '-') return validateText(readNamed('-'), 'stdin', strict);
   if (/^https?:\/\//.test(source)) return validateText(await fetchLimited(source), source, strict);
   try {
     if (statSync(source).isDirectory()) {
@@ -72,13 +72,14 @@ function unreadable(cause: unknown, file: string): unknown {
 }
 
 /**
- * The text of a file that a user named. One of any size may be named: no more is read than would be looked at.
+ * The text of a file that a user named, `-` for standard input. One of any size may be named, or one without an end: no
+ * more is read than would be looked at.
  * @throws KairosError `FILE_NOT_FOUND`, `FILE_TOO_LARGE`
  */
 function readNamed(file: string): string {
-  let descriptor: number;
+  let descriptor = 0;
   try {
-    descriptor = openSync(file, 'r');
+    if (file !== '-') descriptor = openSync(file, 'r');
   } catch (cause) {
     throw unreadable(cause, file);
   }
@@ -91,15 +92,19 @@ function readNamed(file: string): string {
       length += count;
     }
     if (length > maximumFileSize) {
-      throw new KairosError('FILE_TOO_LARGE', `${file} has more than ${maximumFileSize} bytes`, {
-        exit: 'invalidInput',
-      });
+      throw new KairosError(
+        'FILE_TOO_LARGE',
+        `${file === '-' ? 'stdin' : file} has more than ${maximumFileSize} bytes`,
+        {
+          exit: 'invalidInput',
+        },
+      );
     }
     return bytes.toString('utf8', 0, length);
   } catch (cause) {
     throw unreadable(cause, file);
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== 0) closeSync(descriptor);
   }
 }
 
@@ -188,7 +193,7 @@ export function schemaVerb(version = ownVersion): string {
  * @throws KairosError with the position of the fault
  */
 export async function renderVerb(file: string): Promise<string> {
-  const text = file === '-' ? await Bun.stdin.text() : readNamed(file);
+  const text = readNamed(file);
   const { renderTemplateOnNode } = await import('@kairos/agent/commands/render-template');
   return renderTemplateOnNode(machineHost(), text, file === '-' ? 'stdin' : file);
 }

@@ -50,9 +50,10 @@ test('files that cannot concern a stage are not parsed', () => {
   made.put('/oem/1.yaml', 'stages: {network: [');
   made.put('/oem/2.yaml', 'stages: {fs.after: [{}]}');
   made.put('/oem/3.yaml', '#cloud-config\nhostname: x\n');
+  made.put('/oem/4.yaml', 'stages: {initramfs: [{}]}');
   const names = (stage: string) =>
     collectStageFiles(made.host, ['/oem'], stage).files.map(({ file }) => file);
   expect(names('fs')).toEqual(['/oem/2.yaml']);
-  expect(names('initramfs')).toEqual(['/oem/3.yaml']);
+  expect(names('initramfs')).toEqual(['/oem/3.yaml', '/oem/4.yaml']);
   expect(collectStageFiles(made.host, ['/oem'], 'network').problems.length).toBe(1);
 });

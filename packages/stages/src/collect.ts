@@ -66,8 +66,10 @@ const translatedKeys: Readonly<Record<string, readonly string[]>> = {
  * files are about other stages.
  */
 function mayConcern(text: string, stage: string): boolean {
+  // A whole word: most files that say `initramfs` say nothing about `fs`.
+  const named = new RegExp(`(?<![\\w-])${RegExp.escape(stage)}(?![\\w-])`);
   return (
-    text.includes(stage) ||
+    named.test(text) ||
     (headerOf(text) !== undefined && (translatedKeys[stage] ?? []).some((key) => text.includes(key)))
   );
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { gzipSync } from 'node:zlib';
 import type { Disk } from '@kairos/host/disks';
+import { metadataServices } from '../datasources/metadata-services.ts';
 import { readUserData } from '../datasources/user-data.ts';
 import { testMachine, told } from '../test-machine.ts';
 
@@ -187,6 +188,25 @@ describe('metadata services', () => {
     expect(result.problems.map(({ message }) => message)).toEqual([
       'there is no data source "azzure", did you mean azure?',
     ]);
+  });
+
+  test('services that never answer are given up, all at once', async () => {
+    const asked = new Set<string>();
+    const silent = Bun.serve({
+      port: 0,
+      fetch(request) {
+        asked.add(new URL(request.url).pathname);
+        return new Promise<Response>(() => undefined);
+      },
+    });
+    servers.push(silent);
+    const names = Object.keys(metadataServices);
+    const address = `http://127.0.0.1:${silent.port}`;
+    const result = await machine().step(`datasource: { providers: [${names.join(', ')}] }`, {
+      services: { metadataServers: Object.fromEntries(names.map((name) => [name, address])) },
+    });
+    expect(told(result)).toEqual(['USER_DATA_MISSING:3']);
+    expect(asked.size).toBeGreaterThan(5);
   });
 
   test('none is an error at the place of the step; known without data a warning', async () => {
