@@ -215,7 +215,7 @@ describe('what is done, in order', () => {
       ],
     ],
     [
-      'a state partition that cannot be mounted: the image is read whole first, the menu comes before the journal',
+      'a state partition that cannot be mounted: the image is read whole first, the menu comes when its mark is there',
       {
         state: { ...facts().state, damage: 'bad superblock', free: 900 * MiB },
         ...{ active: nothing, passive: nothing, menuThere: false },
@@ -228,8 +228,8 @@ describe('what is done, in order', () => {
       false,
       [
         ...[...pre, 'verify-image', 'journal running', 'kairos_reset=3'],
-        ...['mkfs.ext4 COS_STATE', 'write grub2/grub.cfg'],
-        ...['default_menu_entry=Kairos', ...begin, 'copy', ...format, 'transition->active', '-transition'],
+        ...['mkfs.ext4 COS_STATE', 'default_menu_entry=Kairos', ...begin, 'write grub2/grub.cfg'],
+        ...['copy', ...format, 'transition->active', '-transition'],
         ...['copy', 'transition->passive', '-transition', ...post, ...end()],
         ...['kairos_reset=', '-/r/reset.json'],
       ],

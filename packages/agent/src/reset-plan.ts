@@ -406,10 +406,6 @@ export function planReset(
     const isScrap = work.present.length === 0 && Object.keys(work.partial).length === 0;
     if (facts.transition.there && isScrap) scraps.push('transition');
     for (const name of scraps) add('prepare', { kind: 'remove', path: `${cos}/${name}` });
-    // Without a menu nothing starts, so where it is missing it comes first. Else it comes last: what goes on after a
-    // power cut is the boot loader that began.
-    const menuFirst = !facts.menuThere;
-    if (menuFirst) add('prepare', ...facts.bootloader.steps);
     if (wish.entryName !== null || state.damage !== undefined) {
       add('prepare', {
         kind: 'set-environment',
@@ -420,6 +416,10 @@ export function planReset(
     }
     note('prepare', {});
     if (!pending || !state.marked) add('prepare', setAssessment(mark));
+    // A menu that is missing comes when what it reads is there: until then the one on recovery counts, with the mark
+    // there. Else it comes last: what goes on after a power cut is the boot loader that began.
+    const menuFirst = !facts.menuThere;
+    if (menuFirst) add('prepare', ...facts.bootloader.steps);
     add('prepare', checkpoint);
 
     // From here on the boot loader starts the reset again until it is done.
