@@ -4,6 +4,8 @@ import type { ProgramName } from './programs.ts';
 
 /** Runs a program of the executable; gives its exit code. Each program's code is loaded only here. */
 export async function run(program: ProgramName | undefined, args: readonly string[]): Promise<number> {
+  // Set by the initrd and by units for this process alone, which has read it; not for what it starts.
+  delete process.env.BUN_JSC_useDFGJIT;
   try {
     if (program === 'immucore') {
       const [{ immucore }, { machineHost }, { runBootStage }] = await Promise.all([

@@ -75,8 +75,6 @@ export async function immucore(host: Host, args: readonly string[], runStage: St
   }
   // What is made here belongs to root and is readable, whatever the initrd's shell had set.
   process.umask(0o022);
-  // The initrd's word for this process alone, not for what the stages start.
-  delete process.env.BUN_JSC_useDFGJIT;
   const report = await boot(host, facts, { runStage, clock: systemClock });
   return report.outcome === 'failed' ? 1 : 0;
 }
