@@ -1,5 +1,6 @@
 /**
  * How long the executable takes to start: `kairos --version`, beside `/bin/true` for the cost of a process, in one run.
+ * The processor time says how much of it is work and how much waiting for a busy machine.
  * `bun bench/start.ts` after `bun run build --host`.
  */
 import { join } from 'node:path';
@@ -7,12 +8,18 @@ import { join } from 'node:path';
 const runs = 60;
 const executable = join(import.meta.dir, '../dist/kairos');
 
-function once(command: string[]): number {
+interface Start {
+  readonly milliseconds: number;
+  readonly processor: number;
+}
+
+function once(command: string[]): Start {
   const started = performance.now();
-  const { exitCode } = Bun.spawnSync(command, { stdout: 'ignore', stderr: 'ignore' });
+  const { exitCode, resourceUsage } = Bun.spawnSync(command, { stdout: 'ignore', stderr: 'ignore' });
   const milliseconds = performance.now() - started;
   if (exitCode !== 0) throw new Error(`${command.join(' ')} exited with ${exitCode}`);
-  return milliseconds;
+  // Microseconds.
+  return { milliseconds, processor: Number(resourceUsage.cpuTime.total) / 1000 };
 }
 const median = (values: number[]) =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
@@ -20,21 +27,26 @@ const median = (values: number[]) =>
 const rows: [string, string[]][] = [
   ['/bin/true', ['/bin/true']],
   ['kairos --version', [executable, '--version']],
+  ['kairos agent --version', [executable, 'agent', '--version']],
+  ['kairos immucore --version', [executable, 'immucore', '--version']],
   ['kairos --help', [executable, '--help']],
 ];
 for (const [, command] of rows) once(command);
-const times = rows.map(() => [] as number[]);
+const starts = rows.map(() => [] as Start[]);
 for (let run = 0; run < runs; run++) {
   rows.forEach(([, command], index) => {
-    times[index]?.push(once(command));
+    starts[index]?.push(once(command));
   });
 }
 rows.forEach(([name], index) => {
-  const values = times[index] ?? [];
+  const times = (starts[index] ?? []).map(({ milliseconds }) => milliseconds);
+  const work = (starts[index] ?? []).map(({ processor }) => processor);
   console.log(
-    `${name.padEnd(20)} median ${median(values).toFixed(1)} ms, best ${Math.min(...values).toFixed(1)} ms`,
+    `${name.padEnd(26)} median ${median(times).toFixed(1)} ms, best ${Math.min(...times).toFixed(1)} ms, processor ${median(work).toFixed(1)} ms`,
   );
 });
-const own = median(times[1] ?? []);
-console.log(`kairos --version: ${own <= 15 ? 'within' : 'OVER'} 15 ms`);
-process.exit(own <= 15 ? 0 : 1);
+const slowest = Math.max(
+  ...[1, 2, 3].map((index) => median((starts[index] ?? []).map(({ milliseconds }) => milliseconds))),
+);
+console.log(`--version: ${slowest <= 15 ? 'within' : 'OVER'} 15 ms`);
+process.exit(slowest <= 15 ? 0 : 1);
