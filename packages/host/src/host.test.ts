@@ -88,8 +88,10 @@ describe('run', () => {
   });
 
   test('a missing program is told from a failing one', async () => {
-    const error = await errorOf(runProgram(['no-such-program-here']));
-    expect([error.code, error.exitCode]).toEqual(['TOOL_MISSING', 14]);
+    for (const program of ['no-such-program-here', '/usr/lib/no-such-program-here']) {
+      const error = await errorOf(runProgram([program]));
+      expect([error.code, error.exitCode]).toEqual(['TOOL_MISSING', 14]);
+    }
   });
 
   test('a folder that is not there is not a missing program', async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import type { RunOptions, RunResult } from './host.ts';
 
@@ -101,8 +102,8 @@ export async function runProgram(
   try {
     child = start(command, options);
   } catch (cause) {
-    // The folder to run in may be what is missing; that is told by other words.
-    const missing = isSystemError(cause, 'ENOENT') && reasonOf(cause).includes('not found in');
+    // The folder to run in may be what is missing.
+    const missing = isSystemError(cause, 'ENOENT') && (options.cwd === undefined || existsSync(options.cwd));
     throw new KairosError(
       missing ? 'TOOL_MISSING' : 'TOOL_FAILED',
       missing
