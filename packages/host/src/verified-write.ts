@@ -10,11 +10,14 @@ import { readStream, type StreamOptions, throwIfStopped } from './streams.ts';
 import { addressOf, dropCacheCall } from './system-calls.ts';
 
 /**
- * Bytes that are written, synced and read back in one go. Four such buffers and one for reading back are in memory,
+ * Bytes that are written, synced and read back in one go. Three such buffers and one for reading back are in memory,
  * whatever the size of the file.
  */
 const maximumBlock = 4 * 1024 * 1024;
-const buffers = 4;
+const buffers = 3;
+
+/** Bytes after which memory that is not used any more is given back. */
+const collectEvery = 32 * 1024 * 1024;
 
 export interface Expected {
   /** Bytes. */
@@ -61,6 +64,7 @@ class BlockWriter {
   private failure: unknown;
   private readonly free: Buffer[] = [];
   private made = 0;
+  private sinceCollection = 0;
   private readonly back: Buffer;
 
   constructor(
@@ -106,6 +110,14 @@ class BlockWriter {
     this.pending.push(this.reading);
   }
 
+  /** What came over a network is garbage by now, of a kind whose size the collector does not see. */
+  private collect(length: number): void {
+    this.sinceCollection += length;
+    if (this.sinceCollection < collectEvery) return;
+    this.sinceCollection = 0;
+    Bun.gc(false);
+  }
+
   private async write(block: Buffer, position: number): Promise<void> {
     for (let done = 0; done < block.length; ) {
       const { bytesWritten } = await this.handle.write(block, done, block.length - done, position + done);
@@ -140,6 +152,7 @@ class BlockWriter {
       );
     }
     this.onReadBack(block.length);
+    this.collect(block.length);
   }
 
   /** Waits until all blocks are on the disk. @throws what writing one threw */
