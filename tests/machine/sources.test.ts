@@ -657,6 +657,44 @@ test('a partition that fills up while the image comes: the old state is whole, a
   expect(slotsOf(disk)).toEqual(upgraded);
 });
 
+test.each<[string, (step: string, message: string) => boolean, 'may need room' | 'needs none']>([
+  ['before the journal', (_, message) => message.startsWith('note in'), 'may need room'],
+  ['before the boot loader', (step) => step === 'bootloader', 'may need room'],
+  // From here on nothing needs room any more.
+  ['before the exchange', (step) => step === 'switch', 'needs none'],
+  ['before what is left is removed', (step) => step === 'cleanup', 'needs none'],
+  ['before the end', (step) => step === 'after-upgrade', 'needs none'],
+])('a partition that is full %s: two whole systems, and the next run finishes', async (_, isNow, need) => {
+  const fill = (file: string) =>
+    Bun.spawnSync(['dd', 'if=/dev/zero', `of=${file}`, 'bs=4k', 'oflag=append', 'conv=notrunc'], {
+      stderr: 'ignore',
+    });
+  let filled = false;
+  const ended = await upgrade(`oci:${registry.address}/kairos/os:v2`, {
+    onProgress({ step, message }) {
+      if (filled || !isNow(step, message)) return;
+      filled = true;
+      for (const name of ['filler', 'filler2']) fill(`/run/initramfs/cos-state/${name}`);
+    },
+  }).then(
+    () => 'done',
+    (error: unknown) => (error instanceof KairosError ? error.code : String(error)),
+  );
+  expect(filled).toBe(true);
+  const target = join(folder, 'mnt');
+  mkdirSync(target);
+  Bun.spawnSync(['mount', disk.partition(5), target]);
+  for (const name of ['filler', 'filler2']) rmSync(join(target, name), { force: true });
+  Bun.spawnSync(['umount', target]);
+  const { active, passive } = slotsOf(disk);
+  // A file system that is full may still have a block for a small file.
+  expect([['done', 'v2', 'v1'], ...(need === 'needs none' ? [] : [['NO_SPACE', 'v1', 'v1']])]).toContainEqual(
+    [ended, active ?? '', passive ?? ''],
+  );
+  await upgrade(`oci:${registry.address}/kairos/os:v2`);
+  expect(slotsOf(disk)).toEqual(upgraded);
+});
+
 test('two upgrades at once: the second is told of the first', async () => {
   let second: Promise<KairosError> | undefined;
   await withState(disk.device, () =>

@@ -89,10 +89,16 @@ export function bootedFrom(
   };
 }
 
-/** Installs an image on a disk. */
-export async function installOn(machine: Host, disk: LoopDisk, slot: string, folder: string): Promise<void> {
-  const config = join(folder, 'config.yaml');
-  writeFileSync(config, '#cloud-config\ninstall: {nousers: true}\n');
+/** Installs an image on a disk, as a configuration says. */
+export async function installOn(
+  machine: Host,
+  disk: LoopDisk,
+  slot: string,
+  folder: string,
+  configFile?: string,
+): Promise<void> {
+  const config = configFile ?? join(folder, 'config.yaml');
+  if (configFile === undefined) writeFileSync(config, '#cloud-config\ninstall: {nousers: true}\n');
   await installWith(
     machine,
     {

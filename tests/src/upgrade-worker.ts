@@ -1,11 +1,21 @@
-/** Upgrades the node on a disk in a process of its own, to be killed: `upgrade-worker DEVICE ROOT_HASH SOURCE`. */
+/**
+ * Upgrades the node on a disk in a process of its own, to be killed or measured: `upgrade-worker DEVICE ROOT_HASH SOURCE`.
+ * Prints how long it took and what memory.
+ */
 import { bootedFrom, upgradeNode, withState } from './installed-node.ts';
 import { machineWithVfat } from './loop-disk.ts';
 
 const [, , device = '', rootHash = '', source = ''] = process.argv;
 try {
   const host = bootedFrom(machineWithVfat(), device, 'ACTIVE', rootHash);
+  const started = performance.now();
   await withState(device, () => upgradeNode(host, source));
+  console.log(
+    JSON.stringify({
+      seconds: (performance.now() - started) / 1000,
+      megabytes: Math.round(process.resourceUsage().maxRSS / 1024),
+    }),
+  );
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

@@ -10,11 +10,14 @@ import { readStream, type StreamOptions, throwIfStopped } from './streams.ts';
 import { addressOf, dropCacheCall } from './system-calls.ts';
 
 /**
- * Bytes that are written, synced and read back in one go. Four such buffers and one for reading back are in memory,
+ * Bytes that are written, synced and read back in one go. Three such buffers and one for reading back are in memory,
  * whatever the size of the file.
  */
 const maximumBlock = 4 * 1024 * 1024;
-const buffers = 4;
+const buffers = 3;
+
+/** Bytes after which memory that is not used any more is given back. */
+const collectEvery = 32 * 1024 * 1024;
 
 export interface Expected {
   /** Bytes. */
@@ -61,12 +64,13 @@ class BlockWriter {
   private failure: unknown;
   private readonly free: Buffer[] = [];
   private made = 0;
+  private sinceCollection = 0;
   private readonly back: Buffer;
 
   constructor(
     private readonly handle: FileHandle,
     /** The same file, for reading. */
-    private readonly reader: FileHandle,
+    private readonly reader: Reader,
     private readonly path: string,
     private readonly size: number,
     private readonly onReadBack: (count: number) => void,
@@ -106,24 +110,38 @@ class BlockWriter {
     this.pending.push(this.reading);
   }
 
+  /** What came over a network is garbage by now, of a kind whose size the collector does not see. */
+  private collect(length: number): void {
+    this.sinceCollection += length;
+    if (this.sinceCollection < collectEvery) return;
+    this.sinceCollection = 0;
+    Bun.gc(false);
+  }
+
   private async write(block: Buffer, position: number): Promise<void> {
     for (let done = 0; done < block.length; ) {
       const { bytesWritten } = await this.handle.write(block, done, block.length - done, position + done);
       done += bytesWritten;
     }
-    await this.handle.datasync();
+    // A direct read brings its range to the disk itself, without a flush of the whole disk for each block.
+    if (!this.reader.direct) await this.handle.datasync();
   }
 
   private async readBack(block: Buffer, position: number): Promise<void> {
-    // Where reading does not go past the memory of the kernel: the block is on the disk, so its pages can be dropped.
-    dropCacheCall(this.handle.fd, position, block.length);
+    // The block is on the disk, so its pages can be dropped, and the read asks the disk.
+    if (!this.reader.direct) dropCacheCall(this.handle.fd, position, block.length);
     // From the sector in which the block begins; what is before it was read back already.
     const start = position - (position % sector);
     const skip = position - start;
     const wanted = skip + block.length;
     let done = 0;
     while (done < wanted) {
-      const { bytesRead } = await this.reader.read(this.back, done, roundUp(wanted) - done, start + done);
+      const { bytesRead } = await this.reader.handle.read(
+        this.back,
+        done,
+        roundUp(wanted) - done,
+        start + done,
+      );
       done += bytesRead;
       // Less than was asked for and no whole sectors: the file ends there.
       if (bytesRead === 0 || bytesRead % sector !== 0) break;
@@ -139,7 +157,10 @@ class BlockWriter {
         },
       );
     }
+    // Nobody needs it in memory soon, and others do need the memory.
+    if (this.reader.direct) dropCacheCall(this.handle.fd, position, block.length);
     this.onReadBack(block.length);
+    this.collect(block.length);
   }
 
   /** Waits until all blocks are on the disk. @throws what writing one threw */
@@ -147,6 +168,12 @@ class BlockWriter {
     await this.reading;
     if (this.failure !== undefined) throw this.failure;
   }
+}
+
+interface Reader {
+  readonly handle: FileHandle;
+  /** Reads go past the memory of the kernel (O_DIRECT in open(2)), after what is dirty there was written. */
+  readonly direct: boolean;
 }
 
 /** Sectors of disks; direct reading wants places, lengths and memory in multiples of it. */
@@ -160,12 +187,12 @@ function alignedBuffer(size: number): Buffer {
 }
 
 /** Opens a file for reading from the disk, past the memory of the kernel where its file system can do that. */
-async function openDirect(path: string): Promise<FileHandle> {
+async function openDirect(path: string): Promise<Reader> {
   try {
-    return await open(path, constants.O_RDONLY | constants.O_DIRECT);
+    return { handle: await open(path, constants.O_RDONLY | constants.O_DIRECT), direct: true };
   } catch (error) {
     if (!isSystemError(error, 'EINVAL')) throw error;
-    return open(path, 'r');
+    return { handle: await open(path, 'r'), direct: false };
   }
 }
 
@@ -189,7 +216,7 @@ async function attempt(
     }
   }
   const handle = await open(place, resumed > 0 ? 'r+' : 'w', 0o600);
-  let reader: FileHandle | undefined;
+  let reader: Reader | undefined;
   let at = resumed;
   try {
     reader = await openDirect(files.real(partial));
@@ -243,7 +270,7 @@ async function attempt(
       { exit: 'noSpace', cause: error, details: { path, written: at, size: expected.size } },
     );
   } finally {
-    await reader?.close();
+    await reader?.handle.close();
     await handle.close();
   }
 }
