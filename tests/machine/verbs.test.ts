@@ -13,6 +13,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
   writeSync,
@@ -38,6 +39,7 @@ import { writeTar } from '@kairos/oci/tar-write';
 import { putContainer, streamOf } from '@kairos/oci/test-content';
 import { buildExecutable, hostTarget } from '../../scripts/build.ts';
 import { executable } from '../src/images.ts';
+import { type RegistryServer, startRegistry } from '../src/registry-server.ts';
 
 // The machine may be busy; nothing here is timed.
 setDefaultTimeout(120_000);
@@ -569,4 +571,130 @@ describe('extensions', () => {
     expect(await install(raw, 'confext')).toEqual([{ name: 'conf.raw', proof: 'none' }]);
     await expect(install(raw, 'sysext')).rejects.toMatchObject({ code: 'EXTENSION_INVALID' });
   });
+});
+
+describe('install-bundle', () => {
+  const folder = join(work, 'bundles');
+  let registry: RegistryServer;
+  beforeAll(async () => {
+    mkdirSync(folder, { recursive: true });
+    registry = await startRegistry(folder);
+  });
+  afterAll(() => registry.stop());
+
+  /** Puts an image of these files into the registry, with skopeo. */
+  async function push(name: string, files: Record<string, string>): Promise<string> {
+    const entries = Object.entries(files).map(([path, text]) => {
+      const content = Buffer.from(text);
+      return {
+        ...{ path, type: 'file' as const, mode: 0o755, uid: 0, gid: 0, modified: 0, size: content.length },
+        content: streamOf(content),
+      };
+    });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of writeTar(entries)) chunks.push(chunk);
+    const layout = createLayout(join(folder, name));
+    layout.writeIndex([putContainer(layout, [Buffer.concat(chunks)], hostArchitecture())]);
+    const reference = `${registry.address}/${name}:1`;
+    run(
+      ...(['skopeo', 'copy', '--quiet', '--insecure-policy', '--dest-tls-verify=false'] as const),
+      ...[`oci:${join(folder, name)}`, `docker://${reference}`],
+    );
+    return reference;
+  }
+
+  /** Runs the executable where the root is read-only and `/usr/local` is not, as on a node. */
+  function install(target: string, ...more: string[]) {
+    const root = join(folder, 'root');
+    mkdirSync(join(root, 'usr/local'), { recursive: true });
+    mkdirSync(join(root, 'usr/bin'), { recursive: true });
+    const script = [
+      'set -e',
+      'mount -t tmpfs tmpfs /usr/local',
+      `mount --bind ${root} ${root}; mount -o remount,bind,ro ${root}; mount --bind ${folder}/data ${root}/usr/local`,
+      '"$@" && cat /usr/local/.kairos/db/bundles.json',
+    ].join('\n');
+    const { exitCode, stdout, stderr } = Bun.spawnSync([
+      ...['unshare', '--mount', 'sh', '-c', script, 'sh', executable, 'agent', 'install-bundle', target],
+      ...['--root-path', root, ...more],
+    ]);
+    return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+  }
+
+  test('from a registry that speaks http, into what can be written, with a record', async () => {
+    const reference = await push('tools', { 'usr/local/bin/tool': '#!/bin/sh\n' });
+    const { exitCode, stdout, stderr } = install(`container://${reference}`, '--insecure');
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining(`${reference}: installed`)]);
+    expect(stdout).toStartWith(`container://${reference} is installed\n`);
+    expect(JSON.parse(stdout.slice(stdout.indexOf('{')))).toMatchObject({
+      bundles: [{ target: `container://${reference}`, digest: expect.stringMatching(/^sha256:/) }],
+    });
+    expect(readFileSync(join(folder, 'data/bin/tool'), 'utf8')).toBe('#!/bin/sh\n');
+  });
+
+  test('into the read-only system: refused before the first write, with its own exit code', async () => {
+    const reference = await push('system', { 'usr/local/bin/second': 'x', 'usr/bin/tool': 'x' });
+    const { exitCode, stderr } = install(`container://${reference}`, '--insecure');
+    expect(exitCode).toBe(13);
+    expect(stderr).toContain('read-only');
+    expect(existsSync(join(folder, 'data/bin/second'))).toBe(false);
+  });
+
+  test('package:// is refused with the way out', () => {
+    const { exitCode, stderr } = install('package://utils/x');
+    expect([exitCode, stderr]).toEqual([10, expect.stringContaining('container://REPOSITORY:TAG')]);
+  });
+});
+
+test('the units that an image gets are understood by systemd', () => {
+  const root = join(work, 'units');
+  const repository = join(import.meta.dir, '../..');
+  const units = join(root, 'usr/lib/systemd/system');
+  mkdirSync(units, { recursive: true });
+  mkdirSync(join(root, 'usr/bin'), { recursive: true });
+  for (const name of readdirSync('/usr/lib/systemd/system')) {
+    if (/\.(target|slice|mount)$|^systemd-.*\.service$/.test(name) && !name.includes('@')) {
+      copyFileSync(join('/usr/lib/systemd/system', name), join(units, name));
+    }
+  }
+  const shipped = readdirSync(join(repository, 'system/units')).filter((name) =>
+    /\.(service|timer)$/.test(name),
+  );
+  expect(shipped).toContain('kairos-agent.service');
+  for (const name of shipped) copyFileSync(join(repository, 'system/units', name), join(units, name));
+  writeFileSync(join(root, 'usr/bin/kairos-agent'), '');
+  chmodSync(join(root, 'usr/bin/kairos-agent'), 0o755);
+  mkdirSync(join(units, 'systemd-sysext.service.d'));
+  copyFileSync(
+    join(repository, 'system/units/extensions.conf'),
+    join(units, 'systemd-sysext.service.d/10-kairos.conf'),
+  );
+  const { stderr } = Bun.spawnSync(
+    [
+      'systemd-analyze',
+      'verify',
+      '--man=no',
+      `--root=${root}`,
+      '--recursive-errors=no',
+      ...shipped,
+      'systemd-sysext.service',
+    ],
+    { env: { ...process.env, SYSTEMD_LOG_LEVEL: 'warning' } },
+  );
+  const ours = stderr
+    .toString()
+    .split('\n')
+    .filter((line) => /kairos|cos-setup|extensions\.conf|10-kairos/.test(line));
+  expect(ours).toEqual([]);
+});
+
+test('the init scripts that an image gets are understood by a shell', () => {
+  const directory = join(import.meta.dir, '../../system/init.d');
+  for (const kind of readdirSync(directory)) {
+    for (const name of readdirSync(join(directory, kind))) {
+      const path = join(directory, kind, name);
+      expect([path, run('sh', '-n', path)]).toEqual([path, '']);
+      expect([path, statSync(path).mode & 0o111]).toEqual([path, 0o111]);
+    }
+  }
 });

@@ -30,7 +30,8 @@ export interface VerifiedExtension {
 }
 
 const maximumSignature = 64 * 1024;
-const mountPoint = '/run/kairos-agent/extension';
+/** Its own for each process, so that none looks into the image of another. */
+const mountPoint = `/run/kairos-agent/extension-${process.pid}`;
 
 /** What can be told without mounting. */
 async function checkProof(host: Host, path: string, options: VerifyOptions): Promise<VerifiedExtension> {
@@ -131,6 +132,7 @@ export async function verifyExtension(
     checkContent(host, options);
   } finally {
     host.unmount(mountPoint);
+    host.files.remove(mountPoint);
   }
   return verified;
 }

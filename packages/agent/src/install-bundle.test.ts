@@ -13,6 +13,7 @@ import { putContainer } from '@kairos/oci/test-content';
 import { type Bundle, bundlesOf, parseBundle } from './bundle-config.ts';
 import { readBundleRecord } from './bundle-record.ts';
 import { type BundleOptions, installBundle, installBundles } from './install-bundle.ts';
+import { bundleTask, installTargetBundles } from './node-bundles.ts';
 
 let folder: string;
 let warnings: string[];
@@ -260,4 +261,44 @@ test('a damaged record is put aside', async () => {
   host.files.write('/db/bundles.json', '{');
   expect(readBundleRecord(host.files, '/db')).toEqual([]);
   expect(host.files.list('/db')).toEqual(['bundles.json.bak']);
+});
+
+describe('of a configuration', () => {
+  test('at installation: onto the partitions of the new system, bound to where it will have them', async () => {
+    const path = await image('b', { 'usr/local/bin/tool': 'x' });
+    const host = directoryHost(folder);
+    const config = { install: { bundles: [{ targets: [`container://${path}`] }] } };
+    await installTargetBundles(
+      host,
+      config,
+      { oem: '/run/cos/oem', persistent: '/run/cos/persistent' },
+      options(),
+    );
+    expect(host.mountLog).toEqual([
+      'mount none /run/cos/oem /oem bind',
+      'mount none /run/cos/persistent /usr/local bind',
+      'unmount /usr/local',
+      'unmount /oem',
+    ]);
+    expect(read('usr/local/bin/tool')).toBe('x');
+    const broken = { install: { bundles: [{ targets: ['package://x'] }] } };
+    await expect(
+      installTargetBundles(host, broken, { oem: '/a', persistent: '/b' }, options()),
+    ).rejects.toMatchObject({ code: 'BUNDLES_FAILED' });
+    expect(host.mountLog.slice(-2)).toEqual(['unmount /usr/local', 'unmount /oem']);
+  });
+
+  test('at the first boot: what is installed is not asked for again, a failure is as fatal as the configuration says', async () => {
+    const path = await image('b', { 'usr/local/tool': 'x' });
+    const host = machine();
+    expect(bundleTask(host, {}, options())).toBeUndefined();
+    const config = { bundles: [{ targets: [`container://${path}`] }] };
+    const task = bundleTask(host, config, options());
+    await task?.run();
+    expect([task?.fatal, read('usr/local/tool')]).toEqual([false, 'x']);
+    // The source is gone: asking for it would fail.
+    host.files.remove(path);
+    await task?.run();
+    expect(bundleTask(host, { ...config, fail_on_bundles_errors: true }, options())?.fatal).toBe(true);
+  });
 });
