@@ -126,7 +126,7 @@ async function readConfig(host: Host, options: InstallOptions, parts: InstallPar
       'The configuration does not ask for an unattended installation',
       {
         exit: 'wrongState',
-        hint: 'Set `install.auto: true`, or use `kairos-agent manual-install`',
+        hint: 'Set `install.auto: true`, or use the web installer, `kairos-agent interactive-install` or `manual-install`',
         details: { read: collected.documents.map(({ file }) => file) },
       },
     );
