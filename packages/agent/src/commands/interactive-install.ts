@@ -10,7 +10,9 @@ import { Keys } from '../interactive/keys.ts';
 import { lineAsker } from '../interactive/line-asker.ts';
 import { askAnswers } from '../interactive/questions.ts';
 import { summaryOf } from '../interactive/summary.ts';
+import { nodeProviders } from '../node-providers.ts';
 import { bootStateOfHost, checkRoot } from '../operation.ts';
+import { installPrompts } from '../provider-questions.ts';
 
 export interface InteractiveOptions {
   readonly source?: string | undefined;
@@ -72,7 +74,7 @@ function checkPrerequisites(host: Host, options: InteractiveOptions): void {
 }
 
 /** Asks, shows the plan, and gives the answers that were agreed to. A plan that is refused leads back to the questions. */
-async function agreedAnswers(asker: Asker, installer: Installer, host: Host) {
+async function agreedAnswers(asker: Asker, installer: Installer, host: Host, signal: AbortSignal) {
   const node = await installer.node();
   while (true) {
     const answers = await askAnswers(asker, {
@@ -86,6 +88,11 @@ async function agreedAnswers(asker: Asker, installer: Installer, host: Host) {
           // A directory, or a file that cannot be read: as good as none.
           return undefined;
         }
+      },
+      prompts: async () => {
+        const warn = (message: string) => asker.tell('A plug-in', message);
+        const { bus, config } = await nodeProviders(host, { warn, signal });
+        return installPrompts(bus, config, warn);
       },
       advanced: readAgentSettings(host.files).advanced,
     });
@@ -131,7 +138,7 @@ export async function interactiveInstall(host: Host, options: InteractiveOptions
     );
     if (text !== '') say(text.replaceAll('\n', '\r\n'));
     if (isDumb) keys.open();
-    const answers = await agreedAnswers(asker, installer, host);
+    const answers = await agreedAnswers(asker, installer, host, signal);
     await installer.start(answers);
     if (isDumb) keys.close();
     const view = await followInstallation({

@@ -1,3 +1,4 @@
+import { mergeDocuments, readDocument } from '@kairos/config/collect';
 import { formatSize } from '@kairos/facts/size';
 import { hostnameRule, lineRule, serverUrlRule, sshKeyRule, userNameRule } from '@kairos/pages/answer-rules';
 import type {
@@ -9,6 +10,9 @@ import type {
   NodeView,
   Validation,
 } from '@kairos/pages/installer-api';
+import { stringify } from 'yaml';
+import { printConfiguration } from '../configuration.ts';
+import type { InstallPrompt } from '../provider-questions.ts';
 import { type Asker, Left } from './asker.ts';
 
 /** What the questions have to know. */
@@ -18,6 +22,8 @@ export interface Circumstances {
   readonly validate: (cloudConfig: string) => Validation;
   /** The text of a file, or `undefined`. */
   readonly readFile: (path: string) => string | undefined;
+  /** What plug-ins want to know. */
+  readonly prompts: () => Promise<readonly InstallPrompt[]>;
   /** Whether more than a disk and a user is asked for. */
   readonly advanced: boolean;
 }
@@ -123,6 +129,49 @@ async function askCloudConfig(asker: Asker, circumstances: Circumstances): Promi
   return path === '' ? '' : (circumstances.readFile(path) ?? '');
 }
 
+/** Asks what plug-ins want to know; gives the answers as a tree of keys. */
+export async function askPrompts(
+  asker: Asker,
+  prompts: readonly InstallPrompt[],
+): Promise<Readonly<Record<string, unknown>>> {
+  const tree: Record<string, unknown> = {};
+  for (const { YAMLSection, Bool, Prompt, Default, AskFirst, AskPrompt, IfEmpty, PlaceHolder } of prompts) {
+    if (AskFirst && !(await asker.confirm(AskPrompt || Prompt))) continue;
+    const example = PlaceHolder === '' ? '' : ` (such as ${PlaceHolder})`;
+    const value = Bool
+      ? await asker.confirm(Prompt, { initial: /^(y|yes|true)$/i.test(Default) })
+      : (await asker.text(`${Prompt}${example}`, { initial: Default, problem: lineRule })) || IfEmpty;
+    if (value === '') continue;
+    const keys = YAMLSection.split('.');
+    const last = keys.pop() ?? '';
+    let node = tree;
+    for (const key of keys) {
+      const next = Object.hasOwn(node, key) ? node[key] : undefined;
+      const inner = typeof next === 'object' && next !== null ? (next as Record<string, unknown>) : {};
+      Object.defineProperty(node, key, {
+        value: inner,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+      node = inner;
+    }
+    Object.defineProperty(node, last, { value, enumerable: true, configurable: true, writable: true });
+  }
+  return tree;
+}
+
+/** The answers to plug-ins with a cloud-config of one's own over them. */
+function withAnswers(tree: Readonly<Record<string, unknown>>, own: string): string {
+  if (Object.keys(tree).length === 0) return own;
+  const given = `#cloud-config\n${stringify(tree, { lineWidth: 0 })}`;
+  const documents = [
+    ...readDocument(given, 'plug-ins').documents,
+    ...(own.trim() === '' ? [] : readDocument(own, 'cloud-config').documents),
+  ];
+  return printConfiguration({ tree: mergeDocuments(documents).tree, sources: [] });
+}
+
 /**
  * Asks for all that an installation has to know, and writes nothing.
  * @throws Left where the person leaves
@@ -143,7 +192,9 @@ export async function askAnswers(asker: Asker, circumstances: Circumstances): Pr
   const kubernetes: KubernetesChoice = advanced
     ? await askKubernetes(asker, node.kubernetes)
     : { role: 'none', args: [], url: '', token: '' };
-  const cloudConfig = advanced ? await askCloudConfig(asker, circumstances) : '';
+  const prompted = advanced ? await askPrompts(asker, await circumstances.prompts()) : {};
+  const own = advanced ? await askCloudConfig(asker, circumstances) : '';
+  const cloudConfig = withAnswers(prompted, own);
   const after = await asker.choose<Afterwards>(
     'Afterwards?',
     [
