@@ -53,7 +53,7 @@ function runningImage(files: HostFiles): string {
 /** Installs as a person answers: behind the web page and the terminal. One installation at a time. */
 export class Installer {
   private view: InstallationView | undefined;
-  private running: { controller: AbortController; ended: Promise<InstallationView> } | undefined;
+  private running: { controller: AbortController; ended: Promise<InstallationView | undefined> } | undefined;
   private ending: ReturnType<typeof setTimeout> | undefined;
   private readonly listeners = new Set<Listener>();
   private readonly now: () => Date;
@@ -140,16 +140,26 @@ export class Installer {
   async start(answers: Answers): Promise<InstallationView> {
     this.checkIdle();
     const controller = new AbortController();
-    let resolve: (view: InstallationView) => void = () => undefined;
+    let resolve: (view: InstallationView | undefined) => void = () => undefined;
     // Taken before the first wait, so that a second request meets it.
-    this.running = { controller, ended: new Promise<InstallationView>((done) => (resolve = done)) };
+    this.running = {
+      controller,
+      ended: new Promise((done) => {
+        resolve = done;
+      }),
+    };
     this.cancelEnd();
     try {
       const { after } = await this.plan(answers);
-      controller.signal.throwIfAborted();
+      if (controller.signal.aborted) {
+        throw new KairosError('INSTALL_STOPPED', 'The installation was stopped before it began', {
+          exit: 'interrupted',
+        });
+      }
       this.show(startedView(++this.count, after, this.now()));
     } catch (error) {
       this.running = undefined;
+      resolve(this.view);
       throw error;
     }
     const started = this.view as InstallationView;
