@@ -25,6 +25,12 @@ function sveltePlugin(styles: Map<string, string>): Bun.BunPlugin {
         if (css) styles.set(path, css.code);
         return { contents: js.code, loader: 'js' };
       });
+      // No page defines custom elements, and what would define them is kept because it looks at the browser first.
+      build.onLoad({ filter: /client\/dom\/elements\/custom-element\.js$/ }, () => ({
+        contents:
+          'export function create_custom_element() { throw new Error("custom elements are left out"); }',
+        loader: 'js',
+      }));
       // The bundler does not carry constants from one module to another, so that it would keep what is for development.
       build.onLoad({ filter: /node_modules\/svelte\/src\/.*\.js$/ }, ({ path }) => ({
         contents: readFileSync(path, 'utf8').replace(
@@ -47,6 +53,8 @@ function minifiedStyle(text: string): string {
     .replaceAll(/\/\*[\s\S]*?\*\//g, '')
     .replaceAll(/\s+/g, ' ')
     .replaceAll(/ ?([{};,]) ?/g, '$1')
+    .replaceAll(': ', ':')
+    .replaceAll(';}', '}')
     .trim();
 }
 
@@ -59,6 +67,8 @@ export async function buildPage(name: string): Promise<string> {
     minify: true,
     conditions: ['svelte', 'browser', 'production'],
     define: { 'process.env.NODE_ENV': '"production"' },
+    // What Svelte says to developers. Errors are thrown all the same.
+    drop: ['console'],
     plugins: [sveltePlugin(styles)],
   });
   const [output] = result.outputs;

@@ -40,6 +40,8 @@ export interface MachineOptions {
    * out.
    */
   readonly webAnswer?: string;
+  /** Forwards a free port on loopback to this port of the guest. */
+  readonly forward?: number;
   /** The machine ends where a guest would reboot. Default: it reboots. */
   readonly noReboot?: boolean;
   /** Kept UEFI variables; made from OVMF's template on first use. */
@@ -97,6 +99,7 @@ function freePort(): number {
 export class Machine implements AsyncDisposable {
   readonly console: SerialConsole;
   readonly sshPort: number | undefined;
+  readonly forwardedPort: number | undefined;
   /** Resolves when the machine has ended, by itself or by us. */
   readonly exited: Promise<number>;
 
@@ -106,8 +109,10 @@ export class Machine implements AsyncDisposable {
     private readonly work: string,
     readonly log: string,
     sshPort: number | undefined,
+    forwardedPort: number | undefined,
   ) {
     this.sshPort = sshPort;
+    this.forwardedPort = forwardedPort;
     const serial = new SerialConsole((text) => {
       child.stdin.write(text);
       child.stdin.flush();
@@ -137,6 +142,12 @@ export class Machine implements AsyncDisposable {
     const log = join(logs, `${options.name}.log`);
     rmSync(log, { force: true });
     const sshPort = options.ssh ? freePort() : undefined;
+    const forwardedPort = options.forward === undefined ? undefined : freePort();
+    const forwards = [
+      ...(sshPort === undefined ? [] : [`,hostfwd=tcp:127.0.0.1:${sshPort}-:22`]),
+      ...(forwardedPort === undefined ? [] : [`,hostfwd=tcp:127.0.0.1:${forwardedPort}-:${options.forward}`]),
+      ...(options.webAnswer === undefined ? [] : [`,guestfwd=tcp:10.0.2.100:80-cmd:cat ${options.webAnswer}`]),
+    ].join('');
     const firmware: string[] = [];
     if (options.firmware === 'uefi') {
       const code = firmwareCode.find((path) => existsSync(path));
@@ -155,9 +166,7 @@ export class Machine implements AsyncDisposable {
       ...['-qmp', `unix:${join(work, 'qmp')},server=on,wait=off`],
       ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
       ...['-device', 'virtio-net-pci,netdev=net,romfile=', '-netdev'],
-      `user,id=net,restrict=on${sshPort === undefined ? '' : `,hostfwd=tcp:127.0.0.1:${sshPort}-:22`}${
-        options.webAnswer === undefined ? '' : `,guestfwd=tcp:10.0.2.100:80-cmd:cat ${options.webAnswer}`
-      }`,
+      `user,id=net,restrict=on${forwards}`,
       ...firmware,
       ...(options.cdrom === undefined
         ? []
@@ -176,7 +185,7 @@ export class Machine implements AsyncDisposable {
       ...(options.extraArguments ?? []),
     ];
     const child = Bun.spawn(command, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
-    return new Machine(options, child, work, log, sshPort);
+    return new Machine(options, child, work, log, sshPort, forwardedPort);
   }
 
   /** Sends one command to QEMU's monitor protocol and gives its answer. */

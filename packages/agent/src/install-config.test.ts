@@ -82,6 +82,15 @@ test.each([
   expect(error.position).toEqual({ file: '1.yaml', line: 2, column });
 });
 
+test('ssh_hardening is refused where nobody has a key', () => {
+  const error = errorOf([`install:\n  ssh_hardening: true\n${admin}`]);
+  expect(error.message).toContain(
+    '1.yaml:2:18: error: install.ssh_hardening allows keys only, and no user has one',
+  );
+  const user = 'users: [{name: a, groups: [admin], ssh_authorized_keys: [ssh-ed25519 A]}]\n';
+  expect(() => checkInstallConfig(collected(`install:\n  ssh_hardening: true\n${user}`))).not.toThrow();
+});
+
 test('config_url is refused unless it was followed', () => {
   const text = `config_url: http://example\n${admin}`;
   expect(errorOf([text]).message).toContain('1.yaml:1:1: error: config_url is not followed here');

@@ -11,7 +11,6 @@ export type InstallKeys = NonNullable<CloudConfig['install']>;
 /** Keys of the field that this installer cannot fulfil: ignoring them would be a broken promise. */
 const unfulfilled: Readonly<Record<string, string>> = {
   encrypted_partitions: 'Encrypted partitions cannot be made; remove the key to install without',
-  ssh_hardening: 'Write a file below /etc/ssh/sshd_config.d in `stages` instead',
   iso: 'Name the image with install.source instead',
   'extra-dirs-rootfs':
     'The root is read-only and complete when it is built; add the directories to the image',

@@ -301,3 +301,16 @@ test('the rendering names disk, partitions with sizes, entries, files and steps,
   );
   for (const shown of [text, json]) expect(shown).not.toContain('hunter2');
 });
+
+test('the medium is ejected when the machine ends, where that is wished', () => {
+  const script = (ejects?: string) =>
+    planInstall(facts(), wish(ejects === undefined ? {} : { ejects })).steps.flatMap((step) =>
+      step.kind === 'write-file' && step.path === '/usr/lib/systemd/system-shutdown/eject'
+        ? [[new TextDecoder().decode(step.content), step.mode, step.phase]]
+        : [],
+    );
+  expect(script()).toEqual([]);
+  expect(script('/dev/sr0')).toEqual([
+    ['#!/bin/sh\n[ "$1" = kexec ] || eject /dev/sr0 || :\n', 0o755, 'done'],
+  ]);
+});

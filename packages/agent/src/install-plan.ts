@@ -41,6 +41,9 @@ export const workMounts = {
 /** A stage or a script writes the reason here to stop the installation. */
 export const abortFile = '/run/cos/fail_installation';
 
+/** systemd runs what lies here when everything is unmounted, with how the machine ends as argument. */
+const ejectScript = '/usr/lib/systemd/system-shutdown/eject';
+
 /** One step, as data. Whoever carries it out needs nothing else but the image. */
 export type InstallAction =
   | { readonly kind: 'stage'; readonly stage: string }
@@ -143,6 +146,8 @@ export interface InstallWish {
   readonly chrootStage?: boolean;
   /** Title in the boot menu. */
   readonly entryName?: string;
+  /** The drive with the medium, which is opened when the machine ends. */
+  readonly ejects?: string;
   readonly after: 'nothing' | 'reboot' | 'poweroff';
   readonly guids: (what: string) => string;
 }
@@ -453,6 +458,9 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   }
   if (mounted.includes(workMounts.efi)) add('done', { kind: 'unmount', target: workMounts.efi });
   if (grub) add('done', { kind: 'write-device', device: disk.path, offset: 0, content: grub.mbrCode });
+  if (wish.ejects !== undefined) {
+    write('done', ejectScript, encode(`#!/bin/sh\n[ "$1" = kexec ] || eject ${wish.ejects} || :\n`), 0o755);
+  }
   add(
     'done',
     { kind: 'stage', stage: 'kairos-install.after' },

@@ -60,7 +60,11 @@ export function environmentOf(config: InstallConfig): Readonly<Record<string, st
 export function wishOf(
   collected: CollectedConfig,
   config: InstallConfig,
-  given: { readonly force: boolean; readonly after: InstallWish['after'] },
+  given: {
+    readonly force: boolean;
+    readonly after: InstallWish['after'];
+    readonly ejects?: string | undefined;
+  },
 ): InstallWish {
   const install = config.install ?? {};
   return {
@@ -76,6 +80,7 @@ export function wishOf(
       fatal: config.fail_on_bundles_errors ?? false,
     },
     ...(install['grub-entry-name'] ? { entryName: install['grub-entry-name'] } : {}),
+    ...(given.ejects === undefined ? {} : { ejects: given.ejects }),
     after: given.after,
     guids: () => crypto.randomUUID().toUpperCase(),
   };

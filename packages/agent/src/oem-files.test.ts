@@ -43,3 +43,9 @@ test('a link that was followed is not kept: a boot would run its steps again', (
   );
   expect(parse(files.get('90_custom.yaml') ?? '')).toEqual({ hostname: 'far' });
 });
+
+test('a strict SSH server is a file of its own', () => {
+  expect(oemFiles(collected(), { ssh_hardening: false }).has('10_ssh_hardening.yaml')).toBe(false);
+  const file = oemFiles(collected(), { ssh_hardening: true }).get('10_ssh_hardening.yaml') ?? '';
+  expect(parse(file).stages.initramfs[0].files[0].content).toContain('PermitRootLogin no');
+});

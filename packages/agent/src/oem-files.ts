@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import type { CollectedConfig } from './collect-config.ts';
 import { printConfiguration } from './configuration.ts';
 import type { InstallKeys } from './install-config.ts';
+import { sshHardeningFile } from './ssh-hardening.ts';
 
 const pathsOf = (given: InstallKeys['bind_mounts']) => (given ?? []).flatMap((path) => path || []);
 
@@ -27,6 +28,7 @@ export function oemFiles(collected: CollectedConfig, install: InstallKeys): Map<
       }),
     ],
   ]);
+  if (install.ssh_hardening) files.set('10_ssh_hardening.yaml', sshHardeningFile());
   const bind = pathsOf(install.bind_mounts);
   const ephemeral = pathsOf(install.ephemeral_mounts);
   if (bind.length > 0 || ephemeral.length > 0) {

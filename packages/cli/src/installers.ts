@@ -1,3 +1,4 @@
+import { interactiveInstall, otherInstaller } from '@kairos/agent/commands/interactive-install';
 import { webui } from '@kairos/agent/commands/webui';
 import { version } from '@kairos/facts/version';
 import { machineHost } from '@kairos/host/machine';
@@ -14,6 +15,7 @@ function ownAgent(): readonly [string, ...string[]] {
 export async function serveWebui(flags: {
   readonly listen?: string;
   readonly http?: boolean;
+  readonly unlessAutomatic: boolean;
   readonly source?: string;
   readonly json: boolean;
 }): Promise<void> {
@@ -28,6 +30,7 @@ export async function serveWebui(flags: {
         version,
         signal,
       },
+      unlessAutomatic: flags.unlessAutomatic,
       ...(flags.http ? { http: true } : {}),
       say: (text) => (flags.json ? undefined : process.stdout.write(text)),
       ...(flags.json
@@ -39,10 +42,32 @@ export async function serveWebui(flags: {
   }
 }
 
+/** Runs a program on this terminal; gives its exit code. */
+async function onTerminal(command: readonly string[]): Promise<number> {
+  const child = Bun.spawn([...command], { stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' });
+  return child.exited;
+}
+
 /** Installs from this terminal; gives the exit code. */
-export async function installInteractively(_flags: {
+export async function installInteractively(flags: {
   readonly source?: string;
   readonly shell: boolean;
 }): Promise<number> {
-  return 1;
+  const host = machineHost();
+  const other = otherInstaller(host, process.env);
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  // Ctrl-C is a key while questions are asked; these come from elsewhere.
+  for (const name of ['SIGHUP', 'SIGTERM'] as const) process.on(name, leave);
+  try {
+    return other === undefined
+      ? await interactiveInstall(host, {
+          ...{ source: flags.source, agent: ownAgent(), version, signal: gone.signal },
+          ...{ input: process.stdin, output: process.stdout, environment: process.env },
+        })
+      : await onTerminal([other, ...(flags.source === undefined ? [] : ['--source', flags.source])]);
+  } finally {
+    for (const name of ['SIGHUP', 'SIGTERM'] as const) process.off(name, leave);
+    if (flags.shell && !gone.signal.aborted) await onTerminal([process.env.SHELL || '/bin/sh', '-l']);
+  }
 }

@@ -67,6 +67,20 @@ describe('files', () => {
 });
 
 describe('run', () => {
+  test('a program that cleans up after itself is asked to end, and waited for', async () => {
+    const controller = new AbortController();
+    const script = `trap 'echo cleaned >${folder}/mark; exit 3' TERM; echo up; while :; do sleep 0.05; done`;
+    const error = await errorOf(
+      runProgram(['sh', '-c', script], {
+        ...{ signal: controller.signal, stopSignal: 'SIGTERM' },
+        onLine: () => controller.abort(),
+      }),
+    );
+    expect(error.exit).toBe('interrupted');
+    expect(error.message).toContain('was stopped');
+    expect(readFileSync(join(folder, 'mark'), 'utf8')).toBe('cleaned\n');
+  });
+
   test('gives output and code', async () => {
     expect(await runProgram(['sh', '-c', 'echo out; echo err >&2; exit 3'], { okCodes: [3] })).toEqual({
       stdout: 'out\n',

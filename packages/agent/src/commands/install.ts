@@ -126,7 +126,7 @@ async function readConfig(host: Host, options: InstallOptions, parts: InstallPar
       'The configuration does not ask for an unattended installation',
       {
         exit: 'wrongState',
-        hint: 'Set `install.auto: true`, or use `kairos-agent manual-install`',
+        hint: 'Set `install.auto: true`, or use the web installer, `kairos-agent interactive-install` or `manual-install`',
         details: { read: collected.documents.map(({ file }) => file) },
       },
     );
@@ -167,6 +167,20 @@ async function openImage(
   }
   const slot = `${paths.live}${slotDirectory('live')}`;
   return { image: bootFormFromDirectory(host.files.real(slot), slot), close: () => undefined };
+}
+
+/** The drive that `eject-cd` means: the one of the live medium, where that is a disc and something can open it. */
+function ejectedDrive(
+  host: Host,
+  config: InstallConfig,
+  warn: (message: string) => void,
+): string | undefined {
+  if (!config['eject-cd']) return undefined;
+  const drive = host.mounts().find(({ target }) => target === paths.live)?.source;
+  if (!drive || !/^\/dev\/sr\d+$/.test(drive)) return undefined;
+  if (host.which('eject') && host.files.exists('/run/systemd/system')) return drive;
+  warn('eject-cd: the medium stays in its drive: the image has no program eject, or no systemd');
+  return undefined;
 }
 
 /** The same machine, whose programs see further variables. */
@@ -259,7 +273,10 @@ export async function installWith(
         bootloader: await readBootloaderPayload(image),
       },
       {
-        ...wishOf(collected, config, { force: options.force ?? false, after }),
+        ...wishOf(collected, config, {
+          ...{ force: options.force ?? false, after },
+          ejects: ejectedDrive(host, config, warn),
+        }),
         chrootStage: stagePositions(host, 'after-install-chroot', collected, extraPaths).length > 0,
       },
     );

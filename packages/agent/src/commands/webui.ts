@@ -1,7 +1,9 @@
 import { hostname } from 'node:os';
+import { configDirectories } from '@kairos/config/collect';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
-import { agentSettings } from '../installer/branding.ts';
+import { readAgentSettings } from '../agent-settings.ts';
+import { collectConfig, isMapping } from '../collect-config.ts';
 import { Installer } from '../installer/installer.ts';
 import { checkRoot } from '../operation.ts';
 import { Access } from '../webui/access.ts';
@@ -16,6 +18,8 @@ export interface WebuiCommand {
   /** Plain HTTP. */
   readonly http?: boolean;
   readonly source?: string | undefined;
+  /** Serves nothing where the cloud-configs ask for an installation without questions, which would be in the way. */
+  readonly unlessAutomatic?: boolean;
   /** The page: one document with everything in it. */
   readonly page: string;
   /** How the agent is called. */
@@ -35,19 +39,23 @@ const addressInterval = 3000;
 
 /**
  * Serves the web installer until the signal fires.
- * @returns false where the image switches it off
+ * @returns false where it is not to be served: the image switches it off, or the installation runs by itself
  * @throws KairosError `NOT_ROOT`, `ADDRESS_INVALID`, `ADDRESS_IN_USE`
  */
 export async function webui(host: Host, command: WebuiCommand): Promise<boolean> {
   checkRoot(host);
-  const settings = agentSettings(host.files).webui ?? {};
+  const settings = readAgentSettings(host.files).webui;
   if (settings.disable) {
     command.say('The web installer is switched off (webui.disable in /etc/kairos/agent.yaml)\n');
     return false;
   }
-  const wish = command.listen ?? (settings.listen_address || defaultAddress);
+  if (command.unlessAutomatic && (await installsByItself(host))) {
+    command.say('The web installer is not started: the cloud-config asks for an unattended installation\n');
+    return false;
+  }
+  const wish = command.listen ?? settings.listenAddress ?? defaultAddress;
   const address = parseListenAddress(wish);
-  const plain = command.http ?? settings.tls === false;
+  const plain = command.http ?? !settings.tls;
   const scheme = plain ? 'http' : 'https';
   const certificate = plain ? undefined : selfSigned({ now: new Date(), names: [hostname()] });
   const installer = new Installer(host, {
@@ -100,6 +108,15 @@ export async function webui(host: Host, command: WebuiCommand): Promise<boolean>
     await server.stop(true);
   }
   return true;
+}
+
+async function installsByItself(host: Host): Promise<boolean> {
+  const { config } = await collectConfig(host, {
+    directories: configDirectories,
+    files: [],
+    commandLine: true,
+  });
+  return isMapping(config.install) && config.install.auto === true;
 }
 
 function listen<Server>(address: string, start: () => Server): Server {

@@ -111,6 +111,14 @@ test('stopping asks the agent to end and waits until it has', async () => {
   expect((await stopping)?.state).toBe('stopped');
 });
 
+test('stopping while it is planned lets nothing begin', async () => {
+  const starting = scene.installer.start(answers());
+  const stopping = scene.installer.stop();
+  await expect(starting).rejects.toMatchObject({ code: 'INSTALL_STOPPED', exit: 'interrupted' });
+  expect(await stopping).toBeUndefined();
+  expect(scene.installer.current).toBeUndefined();
+});
+
 test('what planning refuses is refused before anything starts', async () => {
   scene.planError = new KairosError('DISK_HAS_DATA', 'data', { exit: 'unsuitableDisk' });
   await expect(scene.installer.start(answers())).rejects.toMatchObject({ code: 'DISK_HAS_DATA' });

@@ -3,7 +3,7 @@ import { formatProblem, hasErrors } from '@kairos/config/problem';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import { slotDirectory, slotFiles } from '@kairos/facts/slot';
-import type { Host } from '@kairos/host/host';
+import type { Host, HostFiles } from '@kairos/host/host';
 import type {
   Answers,
   DiskChoice,
@@ -12,12 +12,12 @@ import type {
   PlanView,
   Validation,
 } from '@kairos/pages/installer-api';
+import { readAgentSettings } from '../agent-settings.ts';
 import { collectConfig } from '../collect-config.ts';
 import { type InstallOptions, type InstallResult, install } from '../commands/install.ts';
 import { validateText } from '../configuration.ts';
 import { hasAdmin } from '../install-config.ts';
 import { endMachine } from '../lifecycle.ts';
-import { brandingText, runningImage } from './branding.ts';
 import { type ConfigOptions, cloudConfigOf, maskedConfig } from './cloud-config.ts';
 import { diskChoices } from './disks.ts';
 import { afterEvent, endedView, parseEvent, reportedError, startedView } from './run-view.ts';
@@ -34,7 +34,7 @@ export interface InstallerOptions {
   /** Image to install; default: the live medium's. */
   readonly source?: string | undefined;
   /** Which text of the branding is shown. */
-  readonly branding: 'install' | 'interactive-install';
+  readonly branding: 'install' | 'interactiveInstall';
   readonly version: string;
   readonly now?: () => Date;
   /** Plans without touching anything. Default: `install` of this process. */
@@ -43,10 +43,17 @@ export interface InstallerOptions {
 
 type Listener = (view: InstallationView) => void;
 
+/** Name and version of the image that runs; empty where nothing says it. */
+function runningImage(files: HostFiles): string {
+  const release = files.readTextIfAny(paths.kairosRelease) ?? '';
+  const value = (key: string) => new RegExp(`^${key}="?([^"\\n]*)"?$`, 'm').exec(release)?.[1] ?? '';
+  return `${value('KAIROS_NAME')} ${value('KAIROS_VERSION')}`.trim();
+}
+
 /** Installs as a person answers: behind the web page and the terminal. One installation at a time. */
 export class Installer {
   private view: InstallationView | undefined;
-  private running: { controller: AbortController; ended: Promise<InstallationView> } | undefined;
+  private running: { controller: AbortController; ended: Promise<InstallationView | undefined> } | undefined;
   private ending: ReturnType<typeof setTimeout> | undefined;
   private readonly listeners = new Set<Listener>();
   private readonly now: () => Date;
@@ -76,7 +83,7 @@ export class Installer {
       image: runningImage(files),
       version: this.options.version,
       hostname: (files.readTextIfAny('/proc/sys/kernel/hostname') ?? '').trim(),
-      text: brandingText(files, this.options.branding),
+      text: readAgentSettings(files).branding[this.options.branding] ?? '',
       kubernetes: this.hasKubernetes(),
       hasAdmin: await this.hasAdmin(''),
       installation: this.view,
@@ -133,16 +140,26 @@ export class Installer {
   async start(answers: Answers): Promise<InstallationView> {
     this.checkIdle();
     const controller = new AbortController();
-    let resolve: (view: InstallationView) => void = () => undefined;
+    let resolve: (view: InstallationView | undefined) => void = () => undefined;
     // Taken before the first wait, so that a second request meets it.
-    this.running = { controller, ended: new Promise<InstallationView>((done) => (resolve = done)) };
+    this.running = {
+      controller,
+      ended: new Promise((done) => {
+        resolve = done;
+      }),
+    };
     this.cancelEnd();
     try {
       const { after } = await this.plan(answers);
-      controller.signal.throwIfAborted();
+      if (controller.signal.aborted) {
+        throw new KairosError('INSTALL_STOPPED', 'The installation was stopped before it began', {
+          exit: 'interrupted',
+        });
+      }
       this.show(startedView(++this.count, after, this.now()));
     } catch (error) {
       this.running = undefined;
+      resolve(this.view);
       throw error;
     }
     const started = this.view as InstallationView;

@@ -13,6 +13,7 @@ const source = {
 interface WebuiFlags {
   readonly listen?: string;
   readonly http?: boolean;
+  readonly unlessAutomatic: boolean;
   readonly source?: string;
   readonly json: boolean;
 }
@@ -37,6 +38,12 @@ export const webuiCommand = buildCommand<WebuiFlags, [], Context>({
         withNegated: false,
       },
       source,
+      unlessAutomatic: {
+        kind: 'boolean',
+        brief: 'Do nothing where the cloud-config asks for an unattended installation',
+        default: false,
+        withNegated: false,
+      },
       json: {
         kind: 'boolean',
         brief: 'Print a line of JSON for each code: urls, code, fingerprint',

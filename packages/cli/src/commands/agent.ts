@@ -3,7 +3,7 @@ import { installBundleCommand } from './agent-bundle.ts';
 import { configRoutes, printSchemaCommand, renderTemplateCommand, validateCommand } from './agent-config.ts';
 import { confextRoutes, sysextRoutes } from './agent-extensions.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
-import { webuiCommand } from './agent-installers.ts';
+import { interactiveInstallCommand, webuiCommand } from './agent-installers.ts';
 import { grubEditRoutes, logsCommand, uuidCommand, versionCommand } from './agent-node.ts';
 import { phoneHomeRoutes } from './agent-phone-home.ts';
 import { notifyCommand, recoveryCommand, startCommand } from './agent-providers.ts';
@@ -18,6 +18,7 @@ export const agentRoutes = routeMap({
   routes: {
     install: installCommand,
     'manual-install': manualInstallCommand,
+    'interactive-install': interactiveInstallCommand,
     webui: webuiCommand,
     upgrade: upgradeRoutes,
     rollback: rollbackCommand,
