@@ -158,6 +158,14 @@ describe('the boot that proves itself', () => {
     expect(env('/state/boot_assessment')).toEqual({ kairos_failed: 'x' });
   });
 
+  test('in its last start a slot is on trial, and afterwards it has failed', async () => {
+    setAssessment({ kairos_tries: '0', kairos_fallback_tries: '3' });
+    const line = scene.boot('active').files.readText('/proc/cmdline').trim();
+    const { slots } = await readState(scene.boot('active', { cmdline: `${line} kairos.trial=0` }));
+    expect(slots.active).toMatchObject({ status: 'on trial', tries_left: 0 });
+    expect((await readState(scene.boot('passive'))).slots.active?.status).toBe('failed');
+  });
+
   test('a slot that is not on trial is left alone, whatever its report says', async () => {
     const host = scene.boot('active');
     host.files.write('/run/immucore/boot-report.json', failedReport);
@@ -233,6 +241,7 @@ describe('the boot that proves itself', () => {
       scene.boot('passive', {
         cmdline: `${scene.boot('passive').files.readText('/proc/cmdline').trim()} upgrade_failure`,
       });
+    expect((await readState(host())).slots.passive).toMatchObject({ status: 'on trial', tries_left: 2 });
     expect(await good(host())).toMatchObject({ verdict: 'good', slot: 'passive' });
     expect(env('/state/boot_assessment')).toMatchObject({ kairos_tries: '0' });
     expect(env('/state/boot_assessment').kairos_fallback_tries).toBeUndefined();
