@@ -120,6 +120,7 @@ test('a system that runs and fails its health checks: the other one', async () =
     oem.write(
       '/99_health.yaml',
       `#cloud-config
+watchdog: 90s
 health:
   deadline: 10
   checks:
@@ -142,6 +143,9 @@ health:
   expect(state.boot_failures[0]?.log.length).toBeGreaterThan(10);
   const health = JSON.parse(await shell.ok('kairos-agent health --json'));
   expect(health).toMatchObject({ healthy: true, failures: [] });
-  // The system that proved good is not watched any more.
-  expect(await shell.ok('cat /sys/class/watchdog/watchdog0/state')).toBe('inactive');
+  // The watch of the trial has ended, and systemd has taken the watchdog over.
+  const keeper = await shell.ok('head -n 1 /run/initramfs/watchdog-keepers');
+  expect((await shell.run(`kill -0 ${keeper}`)).code).toBe(1);
+  expect(await shell.ok('systemctl show --property=RuntimeWatchdogUSec --value')).toBe('1min 30s');
+  expect(await shell.ok('cat /sys/class/watchdog/watchdog0/state')).toBe('active');
 }, 1_800_000);

@@ -49,6 +49,8 @@ export async function endWatch(
   try {
     await signalKeepers(host, 'TERM');
     if (time === undefined || !host.files.exists('/run/systemd/system')) return;
+    // A machine without one has the kernel's own.
+    if (!host.files.exists('/dev/watchdog0')) await host.run(['modprobe', 'softdog']);
     await host.run([
       ...(['busctl', 'set-property', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1'] as const),
       ...['org.freedesktop.systemd1.Manager', 'RuntimeWatchdogUSec', 't', String(time * 1000)],

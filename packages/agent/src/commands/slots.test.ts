@@ -393,6 +393,20 @@ describe('the boot that proves itself', () => {
     expect(await signals(failedReport)).toEqual([['kill', '-USR1', '41']]);
   });
 
+  test('with watchdog: systemd watches for good, at boots that are not on trial too', async () => {
+    const host = scene.boot('active');
+    host.files.makeDirectory('/run/systemd/system');
+    host.files.write('/oem/90_watchdog.yaml', '#cloud-config\nwatchdog: 2m\n');
+    await good(host);
+    expect(host.commands.slice(-2)).toEqual([
+      ['modprobe', 'softdog'],
+      [
+        ...['busctl', 'set-property', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1'],
+        ...['org.freedesktop.systemd1.Manager', 'RuntimeWatchdogUSec', 't', '120000000'],
+      ],
+    ]);
+  });
+
   test('an upgrade that came between is not marked good by the system that it replaced', async () => {
     setAssessment({ kairos_tries: '3' });
     const host = scene.boot('active');
