@@ -71,19 +71,23 @@ const usedUp = 'it had all its starts and none of them proved good';
 test('a damaged kernel, then an init that hangs: recovery', async () => {
   await using machine = await start(
     'kernel-hang',
-    { extra_passive_cmdline: 'init=/bin/cat kairos.watchdog=30' },
+    { extra_passive_cmdline: 'init=/bin/cat kairos.watchdog=60' },
     ({ garble }) => garble('/cOS/active/vmlinuz'),
   );
   // The boot loader goes on in the same start; the passive slot hangs and is restarted by its watch.
   await machine.console.waitFor(/COS_PASSIVE/, timeout);
-  await machine.console.waitFor(/did not prove good within 30 s, restarting/, timeout);
+  await machine.console.waitFor(/did not prove good within 60 s, restarting/, timeout);
+  // On a machine that is very slow the time is over before the init could hang.
+  const hung = /switching root/.test(machine.console.text);
   const state = await stateOf(machine);
   expect(state.boot).toBe('recovery_boot');
   expect(reasons(state)).toEqual({
     active: ['the boot loader could not load it: its kernel (vmlinuz) is damaged'],
     passive: [
       usedUp,
-      'the init of the last start ran, and did not come to the health checks in time: it hung or crashed',
+      hung
+        ? 'the init of the last start ran, and did not come to the health checks in time: it hung or crashed'
+        : 'the last start stopped while immucore ran',
     ],
   });
 }, 1_800_000);
