@@ -45,7 +45,9 @@ async function start(
   expect(copied).toBe(0);
   const [oem, state] = [new OfflinePartition(own, 'oem'), new OfflinePartition(own, 'state')];
   const block = (variables: Readonly<Record<string, string>>) => formatGrubEnvironment(variables, 'test');
-  oem.write('/grubenv', block({ kairos_timeout: '0', extra_cmdline: 'panic=1', ...environment }));
+  // On a busy machine the serial port may take longer to be found than systemd waits for it.
+  const patience = 'panic=1 systemd.default_device_timeout_sec=600';
+  oem.write('/grubenv', block({ kairos_timeout: '0', extra_cmdline: patience, ...environment }));
   state.write('/boot_assessment', block(assessment));
   change({ oem, state, garble: (path) => state.write(path, randomBytes(state.size(path))) });
   return Machine.start({
