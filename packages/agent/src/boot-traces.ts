@@ -12,6 +12,7 @@ export interface BootTraces {
 }
 
 const traceSchema = z.object({
+  slot: z.string().optional(),
   image: z.string().optional(),
   step: z.enum(['immucore', 'immucore failed', 'init']),
   complaints: z.array(z.string()),
@@ -19,9 +20,13 @@ const traceSchema = z.object({
 
 const place = (name: string) => `${bootTraces.directory}/${name}`;
 
-/** Reads the traces of the image with this root hash; others are of starts that are over. */
-export function readTraces(files: HostFiles, rootHash: string | undefined): BootTraces {
+/**
+ * Reads the traces that a slot left with the image of this root hash. Others are of starts that are over, or of the
+ * other slot, which may hold the same image.
+ */
+export function readTraces(files: HostFiles, slot: string, rootHash: string | undefined): BootTraces {
   if (rootHash === undefined) return {};
+  const isOwn = (name: string | undefined) => name?.endsWith(`:/cOS/${slot}`) ?? false;
   const text = files.readTextIfAny(place(bootTraces.initrd));
   const image = /^verity=([0-9a-f]*)$/m.exec(text ?? '')?.[1];
   let value: unknown;
@@ -32,8 +37,12 @@ export function readTraces(files: HostFiles, rootHash: string | undefined): Boot
   }
   const trace = traceSchema.safeParse(value);
   return {
-    ...(text !== undefined && image === rootHash ? { initrd: { image, text } } : {}),
-    ...(trace.success && trace.data.image === rootHash ? { immucore: trace.data } : {}),
+    ...(text !== undefined && image === rootHash && isOwn(/^slot=(.*)$/m.exec(text)?.[1])
+      ? { initrd: { image, text } }
+      : {}),
+    ...(trace.success && trace.data.image === rootHash && isOwn(trace.data.slot)
+      ? { immucore: trace.data }
+      : {}),
   };
 }
 
@@ -83,10 +92,11 @@ const longestLog = 80;
  */
 export async function traceOf(
   host: Host,
+  slot: string,
   rootHash: string | undefined,
   journal: () => Promise<string[]>,
 ): Promise<{ readonly reasons: string[]; readonly log: string[] }> {
-  const { initrd, immucore } = readTraces(host.files, rootHash);
+  const { initrd, immucore } = readTraces(host.files, slot, rootHash);
   const dump = crashDump(host.files);
   const reasons = ['it had all its starts and none of them proved good'];
   if (dump.length > 0) reasons.push('the kernel left a crash dump');

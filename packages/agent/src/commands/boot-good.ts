@@ -139,7 +139,7 @@ async function recordFallback(
       ? { reasons: [notLoaded], log: [] }
       : triesLeft !== 0
         ? { reasons: ['the boot loader could not load it'], log: [] }
-        : await traceOf(host, view?.manifest.verity?.rootHash, () => logOf(host, 'previous'));
+        : await traceOf(host, slot, view?.manifest.verity?.rootHash, () => logOf(host, 'previous'));
   keepBootFailure(host.files, {
     ...{ schemaVersion: 1, time: now.toISOString(), slot, image },
     triesLeft: Number.isNaN(triesLeft) ? null : triesLeft,

@@ -262,11 +262,11 @@ describe('the boot that proves itself', () => {
     return scene.boot('passive', { cmdline: `${line} upgrade_failure ${words}` });
   };
   const lastFailure = () => readBootFailures(scene.boot('active').files).at(-1);
-  const trace = (step: string, version = 'v2') =>
+  const trace = (step: string, version = 'v2', slot = 'active') =>
     scene.boot('active').files.write(
       '/oem/boot-failures/trial.json',
       JSON.stringify({
-        schemaVersion: 1,
+        ...{ schemaVersion: 1, slot: `LABEL=COS_STATE:/cOS/${slot}` },
         image: rootHashOf(version),
         step,
         complaints: ['bind /etc failed'],
@@ -299,6 +299,13 @@ describe('the boot that proves itself', () => {
         'its last start left no trace: its kernel did not start, or it stopped before the OEM partition was mounted',
       ],
     ],
+    [
+      'a trace of the other slot with the same image',
+      () => trace('init', 'v2', 'passive'),
+      [
+        'its last start left no trace: its kernel did not start, or it stopped before the OEM partition was mounted',
+      ],
+    ],
     ['immucore', () => trace('immucore'), ['the last start stopped while immucore ran', 'bind /etc failed']],
     [
       'the init',
@@ -315,7 +322,7 @@ describe('the boot that proves itself', () => {
           .boot('active')
           .files.write(
             '/oem/boot-failures/initrd.txt',
-            `slot=x\nverity=${rootHashOf('v2')}\n\nkairos-initrd: CANNOT BOOT: dm-verity refuses it\n`,
+            `slot=LABEL=COS_STATE:/cOS/active\nverity=${rootHashOf('v2')}\n\nkairos-initrd: CANNOT BOOT: dm-verity refuses it\n`,
           ),
       ['the last start failed in the initrd: dm-verity refuses it'],
     ],
