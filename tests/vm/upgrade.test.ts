@@ -58,15 +58,19 @@ test('a node is upgraded, and falls back by itself when the new system does not 
   expect(await shell.ok('kairos-agent state get boot')).toBe('active_boot');
   expect(await shell.ok('kairos-agent state get kairos.version')).toBe('v2.0.0');
 
-  // The new system loses its initrd: GRUB cannot start it and goes on with the old one.
+  // The new system loses its kernel: GRUB cannot start it and goes on with the old one.
   await shell.ok(
-    'mount -o remount,rw /run/initramfs/cos-state && rm /run/initramfs/cos-state/cOS/active/initrd && sync',
+    'mount -o remount,rw /run/initramfs/cos-state && rm /run/initramfs/cos-state/cOS/active/vmlinuz && sync',
   );
   shell.send('systemctl reboot\n');
   await shell.waitFor(/Linux version/, { timeout: 300_000 });
   await loginAsRoot(shell, { timeout: 600_000 });
   expect(await shell.ok('kairos-agent state get boot')).toBe('passive_boot');
   expect(await shell.ok('kairos-agent state get kairos.version')).toBe('v0.0.0');
+  await shell.ok('kairos-agent boot-good', { timeout: 600_000 });
+  expect(await shell.ok("kairos-agent state get 'boot_failures[-1].reasons[0]'")).toBe(
+    'the boot loader could not load it: its kernel (vmlinuz) is missing',
+  );
   shell.send('systemctl poweroff\n');
   await machine.ended();
 });

@@ -17,7 +17,16 @@ export const assessment = {
   failed: 'kairos_failed',
   /** A reset was begun: starts that it has left to be finished. Absent: none is under way. At `0` recovery starts. */
   reset: 'kairos_reset',
+  /** What of a slot GRUB could not load, set by GRUB. */
+  unloadableActive: 'kairos_unloadable_active',
+  unloadablePassive: 'kairos_unloadable_passive',
 } as const;
+
+/** Forgets what could not be loaded, where the slots are other ones from now on. */
+export function forgetUnloadable(variables: GrubVariables): Record<string, string> {
+  const names = [assessment.unloadableActive, assessment.unloadablePassive];
+  return Object.fromEntries(names.filter((name) => variables[name] !== undefined).map((name) => [name, '']));
+}
 
 /** As many starts as GRUB's menu can count down from. */
 export const maximumTries = 9;

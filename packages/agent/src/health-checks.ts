@@ -1,15 +1,38 @@
+import type { HealthCheckKeys } from '@kairos/config/schema/health';
+import { durationMilliseconds } from '@kairos/config/schema/health';
 import { reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import type { Host } from '@kairos/host/host';
+import {
+  type Findings,
+  failedServices,
+  hasDefaultRoute,
+  judgeBootReport,
+  kubernetesNodeNotReady,
+  serviceNotActive,
+  targetNotReached,
+} from './health-probes.ts';
 
 /** The user's checks: executables that exit with 0 when all is well. */
 export const healthDirectory = '/etc/kairos/health.d';
+
+/** One check and how it went. */
+export interface CheckResult {
+  readonly name: string;
+  readonly from: 'built in' | 'health.d' | 'configuration';
+  /** Its failure makes the boot a bad one. */
+  readonly required: boolean;
+  readonly status: 'ok' | 'failed';
+  readonly reason?: string;
+  readonly milliseconds: number;
+}
 
 export interface HealthResult {
   /** Why the boot is not good; none where it is. */
   readonly failures: readonly string[];
   /** What is not as it should be and does not count. */
   readonly warnings: readonly string[];
+  readonly checks: readonly CheckResult[];
 }
 
 /** Time as the checks see it; a test has its own. */
@@ -19,57 +42,26 @@ export interface Clock {
   sleep(milliseconds: number): Promise<void>;
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/**
- * Steps of the boot that were not done and matter. A step that was done with problems, such as a stage with an error in
- * the user's configuration, is a warning: it is no better on the other slot.
- */
-export function judgeBootReport(text: string | undefined): HealthResult {
-  let report: unknown;
-  try {
-    report = JSON.parse(text ?? '');
-  } catch {
-    report = undefined;
-  }
-  if (!isRecord(report) || !Array.isArray(report.steps)) {
-    return { failures: [`the boot left no report that can be read (${paths.bootReport})`], warnings: [] };
-  }
-  const failures: string[] = [];
-  const warnings: string[] = [];
-  for (const step of report.steps.filter(isRecord)) {
-    if (step.status === 'ok' || step.criticality === 'ignore') continue;
-    const why = isRecord(step.error) ? step.error.message : [step.problems ?? []].flat().join('; ');
-    const words = `boot step ${step.name} ${step.status}: ${why}`;
-    (step.status === 'degraded' ? warnings : failures).push(words);
-  }
-  return { failures, warnings };
+export interface HealthOptions {
+  /** Milliseconds that all checks have together. 0: each is run once. */
+  readonly deadline: number;
+  readonly clock: Clock;
+  /** `health.checks` of the configuration. */
+  readonly checks?: readonly HealthCheckKeys[];
 }
 
-/** Units of ours that must not have failed. */
-const ownUnit = /^cos-setup-(fs|boot|network)\.service$/;
-
-async function failedUnits(host: Host): Promise<HealthResult> {
-  if (!host.files.exists('/run/systemd/system')) return { failures: [], warnings: [] };
-  const { stdout } = await host.run(['systemctl', 'list-units', '--state=failed', '--plain', '--no-legend']);
-  const units = stdout
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/)[0] ?? '')
-    .filter(Boolean);
-  const words = (unit: string) => `${unit} failed`;
-  return {
-    failures: units.filter((unit) => ownUnit.test(unit)).map(words),
-    warnings: units.filter((unit) => !ownUnit.test(unit)).map(words),
-  };
-}
-
-interface UserCheck {
-  readonly path: string;
+/** A check that may get better with time. */
+interface Check {
+  readonly name: string;
+  readonly from: CheckResult['from'];
   readonly required: boolean;
+  /** Milliseconds for one run. */
+  readonly timeout: number | undefined;
+  /** Why it fails; `undefined` where it does not. */
+  readonly run: (host: Host, timeout: number) => Promise<string | undefined>;
 }
 
-function userChecks(host: Host): UserCheck[] {
+function directoryChecks(host: Host): Check[] {
   const { files } = host;
   return [
     [healthDirectory, true] as const,
@@ -84,49 +76,117 @@ function userChecks(host: Host): UserCheck[] {
         const isProgram = status?.kind === 'file' && (status.mode & 0o111) !== 0;
         return isProgram || status?.kind === 'symlink';
       })
-      .map((path) => ({ path, required })),
+      .map(
+        (path): Check => ({
+          ...{ name: path, from: 'health.d', required, timeout: undefined },
+          async run(machine, timeout) {
+            await machine.run([files.real(path)], { timeout });
+            return undefined;
+          },
+        }),
+      ),
   );
+}
+
+/** What a check of the configuration looks at. */
+function configuredCheck(keys: HealthCheckKeys, index: number): Check {
+  const { command, units } = keys;
+  const timeout = durationMilliseconds(keys.timeout);
+  const of = (kind: string, run: Check['run']): Check => ({
+    name: keys.name ?? `${kind} (health.checks[${index}])`,
+    ...{ from: 'configuration', required: keys.required ?? true, timeout, run },
+  });
+  if (typeof command === 'string' || Array.isArray(command)) {
+    const argv = typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
+    return of('command', async (host, limit) => {
+      await host.run(argv as [string, ...string[]], { timeout: limit });
+      return undefined;
+    });
+  }
+  if (units) {
+    return of('units', async (host) => {
+      for (const unit of units) {
+        const reason = unit === null ? undefined : await serviceNotActive(host, unit);
+        if (reason !== undefined) return reason;
+      }
+      return undefined;
+    });
+  }
+  if (keys['kubernetes-node-ready']) return of('kubernetes-node-ready', kubernetesNodeNotReady);
+  if (keys['default-route']) {
+    return of('default-route', async ({ files }) => {
+      const read = (name: string) => files.readTextIfAny(`/proc/net/${name}`) ?? '';
+      return hasDefaultRoute(read('route'), read('ipv6_route')) ? undefined : 'there is no default route';
+    });
+  }
+  // `default-route: false` and the like: asked for and switched off.
+  return of('nothing', async () => undefined);
 }
 
 /** Milliseconds between two runs of a check that fails. */
 const retryInterval = 5000;
 
-/** Runs a check until it succeeds or there is no time left; gives why it failed. */
-async function runCheck(
-  host: Host,
-  { path }: UserCheck,
-  deadline: number,
-  clock: Clock,
-): Promise<string | undefined> {
+/** Runs a check until it succeeds or there is no time left. */
+async function settle(host: Host, check: Check, end: number, clock: Clock): Promise<CheckResult> {
+  const { name, from, required } = check;
+  const started = clock.now();
   for (;;) {
-    const left = Math.max(1, Math.ceil(deadline - clock.now()));
-    let reason: string;
+    const left = Math.max(1, Math.ceil(end - clock.now()));
+    const limit = Math.min(check.timeout ?? Number.POSITIVE_INFINITY, left > 1 ? left : defaultRun);
+    let reason: string | undefined;
     try {
-      await host.run([host.files.real(path)], { timeout: left });
-      return undefined;
+      reason = await check.run(host, limit);
     } catch (error) {
-      reason = `${path}: ${reasonOf(error)}`;
+      reason = reasonOf(error);
     }
-    if (clock.now() + retryInterval >= deadline) return reason;
+    const milliseconds = Math.round(clock.now() - started);
+    if (reason === undefined) return { name, from, required, status: 'ok', milliseconds };
+    if (clock.now() + retryInterval >= end) {
+      return { name, from, required, status: 'failed', reason, milliseconds };
+    }
     await clock.sleep(retryInterval);
   }
 }
 
+/** Milliseconds for one run where checks are run once. */
+const defaultRun = 30_000;
+
+function findingsCheck(name: string, { failures }: Findings): CheckResult {
+  const [reason] = failures.length > 0 ? [failures.join('; ')] : [];
+  return {
+    ...{ name, from: 'built in', required: true, milliseconds: 0 },
+    ...(reason === undefined ? { status: 'ok' } : { status: 'failed', reason }),
+  };
+}
+
 /**
- * Whether this boot is good: what the boot reported, our own units, then the user's checks one after another. A check
- * that fails is run again until the deadline (milliseconds from now) has passed.
+ * Whether this boot is good: what the boot reported, our own services, whether the init reached its target, then the
+ * user's checks. A required check that fails is run again until the deadline has passed, all of them side by side; the
+ * others are run once, after them. Changes nothing.
  */
-export async function checkHealth(host: Host, deadline: number, clock: Clock): Promise<HealthResult> {
+export async function checkHealth(host: Host, options: HealthOptions): Promise<HealthResult> {
+  const { clock, deadline } = options;
   const end = clock.now() + deadline;
   const report = judgeBootReport(host.files.readTextIfAny(paths.bootReport));
-  const units = await failedUnits(host);
-  const failures = [...report.failures, ...units.failures];
-  const warnings = [...report.warnings, ...units.warnings];
-  // What cannot get better needs no waiting.
-  if (failures.length > 0) return { failures, warnings };
-  for (const check of userChecks(host)) {
-    const failed = await runCheck(host, check, end, clock);
-    if (failed !== undefined) (check.required ? failures : warnings).push(failed);
+  const services = await failedServices(host);
+  const checks: CheckResult[] = [findingsCheck('boot report', report), findingsCheck('stages', services)];
+  const failures = [...report.failures, ...services.failures];
+  const warnings = [...report.warnings, ...services.warnings];
+  // What cannot get better needs no waiting; where nobody waits, all is shown.
+  if (failures.length > 0 && deadline > 0) return { failures, warnings, checks };
+  const init: Check = {
+    ...{ name: 'init', from: 'built in', required: true, timeout: undefined },
+    run: targetNotReached,
+  };
+  const all = [init, ...directoryChecks(host), ...(options.checks ?? []).map(configuredCheck)];
+  const required = all.filter((check) => check.required);
+  checks.push(...(await Promise.all(required.map((check) => settle(host, check, end, clock)))));
+  for (const check of all) {
+    if (!check.required) checks.push(await settle(host, check, clock.now(), clock));
   }
-  return { failures, warnings };
+  for (const { name, required: counts, reason } of checks) {
+    if (reason === undefined || name === 'boot report' || name === 'stages') continue;
+    (counts ? failures : warnings).push(`${name}: ${reason}`);
+  }
+  return { failures, warnings, checks };
 }

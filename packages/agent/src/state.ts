@@ -1,5 +1,6 @@
 import { bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
-import { cmdlineWords } from '@kairos/facts/cmdline';
+import { trialWord } from '@kairos/facts/boot-trace';
+import { cmdlineValue, cmdlineWords } from '@kairos/facts/cmdline';
 import { labels } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
 import { type SlotName, slotDirectory, slotFiles } from '@kairos/facts/slot';
@@ -171,6 +172,7 @@ function slotState(
   mountPoint: string,
   slot: SlotName,
   blocks: BootEnvironment,
+  running: string | undefined,
 ): SlotState | undefined {
   const directory = `${mountPoint}${slotDirectory(slot)}`;
   const text = host.files.readTextIfAny(`${directory}/${slotFiles.manifest}`);
@@ -182,11 +184,19 @@ function slotState(
     return { name: 'unreadable', version: 'unreadable', kernel: '', digest, root: '', status: 'damaged' };
   }
   const { name, version, kernel, files } = view.manifest;
-  const tries = blocks.assessment[assessment.tries];
+  // The passive slot is assessed while it stands in for a failed active one.
+  const activeTries = blocks.assessment[assessment.tries];
+  const tries =
+    slot === 'active'
+      ? activeTries
+      : slot === 'passive' && activeTries === '0'
+        ? blocks.assessment[assessment.fallbackTries]
+        : undefined;
+  // While it has its last start no further one is left, and nothing is decided yet.
   const failed =
-    (slot === 'active' && tries === '0') ||
+    (tries === '0' && slot !== running) ||
     (slot !== 'active' && blocks.assessment[assessment.failed] === digest);
-  const onTrial = slot === 'active' && tries !== undefined && !failed;
+  const onTrial = tries !== undefined && !failed;
   return {
     ...{ name, version, kernel, digest, root: files[slotFiles.root]?.digest ?? '' },
     status: !view.whole ? 'damaged' : failed ? 'failed' : onTrial ? 'on trial' : 'good',
@@ -199,6 +209,7 @@ function slotStates(
   state: PartitionState,
   recovery: PartitionState,
   blocks: BootEnvironment,
+  running: string | undefined,
 ): NodeState['slots'] {
   const places: readonly (readonly [SlotName, string])[] = [
     ['active', state.mount_point],
@@ -208,7 +219,7 @@ function slotStates(
   ];
   const slots: Partial<Record<SlotName, SlotState>> = {};
   for (const [slot, mountPoint] of places) {
-    const found = mountPoint === '' ? undefined : slotState(host, mountPoint, slot, blocks);
+    const found = mountPoint === '' ? undefined : slotState(host, mountPoint, slot, blocks, running);
     if (found) slots[slot] = found;
   }
   return slots;
@@ -277,6 +288,8 @@ export async function readState(host: Host): Promise<NodeState> {
   const recovery = partitionState(disks, mounts, labels.recovery);
   const oem = partitionState(disks, mounts, labels.oem);
   const blocks = bootEnvironment(host, state, oem);
+  // The slot that runs and has to prove itself in this start.
+  const onTrial = cmdlineValue(cmdline, trialWord) === undefined ? undefined : bootStateOf(cmdline);
   const report = bootReport(host);
   const persistent = readPersistentState(host.files);
   const reset = resetState(host, state, blocks);
@@ -302,7 +315,7 @@ export async function readState(host: Host): Promise<NodeState> {
       init: initOf(host),
       secureboot: secureBoot(host),
     },
-    slots: slotStates(host, state, recovery, blocks),
+    slots: slotStates(host, state, recovery, blocks, onTrial),
     ...(report === undefined ? {} : { boot_report: report }),
     ...(reset === undefined ? {} : { reset }),
     ...(state.mounted ? { next_boot: nextBoot(blocks) } : {}),

@@ -5,7 +5,7 @@ import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { formatSize, MiB } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
-import { assessment, defaultTries, maximumTries } from './boot-choice.ts';
+import { assessment, defaultTries, forgetUnloadable, maximumTries } from './boot-choice.ts';
 import type { BootloaderStep } from './bootloader-update.ts';
 import type { ChrootStage } from './chroot-stage.ts';
 import { checkArchitecture, type InstallAction } from './install-plan.ts';
@@ -357,7 +357,10 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
     add('bootloader', {
       kind: 'set-environment',
       path: `${mountPoint}/boot_assessment`,
-      changes: { [assessment.tries]: count, [assessment.fallbackTries]: count },
+      changes: {
+        ...{ [assessment.tries]: count, [assessment.fallbackTries]: count },
+        ...forgetUnloadable(facts.assessment),
+      },
       own: true,
     });
   }

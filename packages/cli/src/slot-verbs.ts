@@ -1,7 +1,8 @@
-import { bootEntry } from '@kairos/agent/commands/boot-entry';
+import { type BootEntryResult, bootEntry } from '@kairos/agent/commands/boot-entry';
 import { markBootGood } from '@kairos/agent/commands/boot-good';
 import { rollback } from '@kairos/agent/commands/rollback';
 import { upgrade } from '@kairos/agent/commands/upgrade';
+import { describeUpgradeStep } from '@kairos/agent/execute-upgrade';
 import { renderUpgradePlan } from '@kairos/agent/upgrade-render';
 import { exitCodes, KairosError } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
@@ -50,29 +51,53 @@ export async function rollbackVerb(flags: {
     const result = await rollback(machineHost(), { ...options, onProgress: line.report });
     line.end();
     if (json) return `${JSON.stringify(result)}\n`;
+    const plan = result.steps.map((step) => `  ${describeUpgradeStep(step)}\n`).join('');
     const name = (slot: { name: string; version: string } | undefined) =>
       slot ? `${slot.name} ${slot.version}` : 'an unreadable system';
-    return `${result.rolledBack ? 'Rolled back' : 'Would roll back'} from ${name(result.from)} to ${name(result.to)}\n`;
+    return `${result.rolledBack ? 'Rolled back' : 'Would roll back'} from ${name(result.from)} to ${name(result.to)}\n${flags.dryRun ? plan : ''}`;
   } finally {
     line.end();
   }
 }
 
+function renderBootEntries({ entries, next }: BootEntryResult, numbered: boolean): string {
+  const rows = entries.map(({ id, title }, index) => {
+    const number = numbered ? `${String(index + 1).padStart(2)}) ` : '';
+    return `${id === next.entries[0] ? '*' : ' '} ${number}${id.padEnd(14)} ${title}\n`;
+  });
+  return rows.join('');
+}
+
+/** Asks at the terminal which entry is to start next; `undefined` where it is to stay as it is. */
+async function chooseEntry(result: BootEntryResult): Promise<string | undefined> {
+  const { createInterface } = await import('node:readline/promises');
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  process.stdout.write(renderBootEntries(result, true));
+  try {
+    const answer = (await terminal.question('Start next, once (number or name; nothing: as it is): ')).trim();
+    return answer === '' ? undefined : (result.entries[Number(answer) - 1]?.id ?? answer);
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Without an entry: a choice at a terminal, else the list. */
 export async function bootEntryVerb(flags: {
   readonly select?: string;
   readonly permanent: boolean;
   readonly json: boolean;
 }): Promise<string> {
   const { json, ...options } = flags;
-  const result = await bootEntry(machineHost(), {
-    ...options,
-    warn: (message) => process.stderr.write(`warning: ${message}\n`),
-  });
+  const warn = (message: string) => process.stderr.write(`warning: ${message}\n`);
+  let result = await bootEntry(machineHost(), { ...options, warn });
   if (json) return `${JSON.stringify(result)}\n`;
-  const rows = result.entries.map(
-    ({ id, title }) => `${id === result.next.entries[0] ? '*' : ' '} ${id.padEnd(14)} ${title}\n`,
-  );
-  return rows.join('');
+  const asks = flags.select === undefined && process.stdin.isTTY && process.stdout.isTTY;
+  if (asks) {
+    const select = await chooseEntry(result);
+    if (select === undefined) return '';
+    result = await bootEntry(machineHost(), { ...options, select, warn });
+  }
+  return renderBootEntries(result, false);
 }
 
 /** `boot-good`: gives the exit code, which is that of a failed check where the system did not prove itself. */

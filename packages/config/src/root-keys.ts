@@ -31,6 +31,7 @@ export const rootKeys: ReadonlySet<string> = new Set([
   'kcrypt',
   'users',
   'ssh_authorized_keys',
+  'health',
   'hostname',
   'write_files',
   'runcmd',
@@ -45,4 +46,5 @@ export const rootKeys: ReadonlySet<string> = new Set([
   'k0s-worker',
   'p2p',
   'kubevip',
+  'watchdog',
 ]);

@@ -1,4 +1,5 @@
 import { type BootState, bootStateOf } from '@kairos/facts/boot-state';
+import { trialWord } from '@kairos/facts/boot-trace';
 import { cmdlineValue, cmdlineValues } from '@kairos/facts/cmdline';
 import { labels } from '@kairos/facts/labels';
 import type { Mount } from '@kairos/host/mount-table';
@@ -34,6 +35,8 @@ export interface BootFacts {
   readonly check: FilesystemCheck;
   /** `systemd.machine_id=`, where it is one. */
   readonly machineId: string | undefined;
+  /** `kairos.trial=`: the boot loader counts this start; starts that the slot has left after it. */
+  readonly trial?: number;
 }
 
 /** Default of `rd.cos.oemtimeout`, in seconds. */
@@ -63,6 +66,7 @@ export function bootFactsOf(cmdline: string, mounts: readonly Mount[]): BootFact
   const oemLabel = ownValue(cmdline, 'oemlabel') || undefined;
   const verity = cmdlineValue(cmdline, 'kairos.verity')?.split(':', 1)[0];
   const machineId = cmdlineValue(cmdline, 'systemd.machine_id')?.replaceAll('-', '').toLowerCase();
+  const trial = cmdlineValue(cmdline, trialWord);
   return {
     state: bootStateOf(cmdline),
     slot: cmdlineValue(cmdline, 'kairos.slot') || undefined,
@@ -81,5 +85,6 @@ export function bootFactsOf(cmdline: string, mounts: readonly Mount[]): BootFact
       repair: oneOf(cmdlineValue(cmdline, 'fsck.repair'), 'preen', 'yes', 'no'),
     },
     machineId: machineId && /^[0-9a-f]{32}$/.test(machineId) ? machineId : undefined,
+    ...(/^\d$/.test(trial ?? '') ? { trial: Number(trial) } : {}),
   };
 }

@@ -9,6 +9,7 @@ import type { BootFacts } from './boot-facts.ts';
 import { bootLog } from './boot-log.ts';
 import { type BootStep, planAssembly, planOpening } from './boot-plan.ts';
 import { type BootReport, bootReport, complaintOf, writeReport } from './boot-report.ts';
+import { keepTrace } from './boot-trace.ts';
 import { type Clock, executePlan, type StepResult } from './execute-plan.ts';
 import { resolveLayout } from './layout.ts';
 
@@ -55,11 +56,17 @@ export async function boot(
   };
   const perform = (step: BootStep) => performStep(context, step);
   const opening = await executePlan(planOpening(facts), perform, { clock, onResult });
+  const leaveTrace = (results: readonly StepResult[], done: boolean): void => {
+    const trouble = keepTrace(host, facts, results, done);
+    if (trouble !== undefined) log.complain(`no trace of this start can be kept: ${trouble}`);
+  };
+  leaveTrace(opening, false);
   // Where the layout step could not even read, the built-in layout still makes the root usable.
   const layout =
     context.layout ?? resolveLayout({ layout: undefined, extra: undefined, custom: undefined }, facts).layout;
   const rest = await executePlan(planAssembly(facts, layout), perform, { clock, earlier: opening, onResult });
   const results = [...opening, ...rest];
+  leaveTrace(results, true);
   const report = bootReport(context, results, { milliseconds: clock.now() - started, uptime });
   try {
     writeReport(host.files, report, results);

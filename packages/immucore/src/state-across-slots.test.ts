@@ -225,7 +225,7 @@ describe('an upgrade', () => {
 
   test('copies more names than one program can be given', async () => {
     const many = (version: string): Tree =>
-      Object.fromEntries(Array.from({ length: 1500 }, (_, n) => [`${n}-${'n'.repeat(100)}`, version]));
+      Object.fromEntries(Array.from({ length: 600 }, (_, n) => [`${n}-${'n'.repeat(200)}`, version]));
     await start('v1', many('1'));
     await start('v2', many('2'));
     expect(contents()).toEqual(many('2'));

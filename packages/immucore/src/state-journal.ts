@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { stepFault } from '@kairos/host/fault-point';
 import type { HostFiles } from '@kairos/host/host';
 import type { Attributes } from './state-merge.ts';
 
@@ -106,7 +107,8 @@ export function carryOutJournal(
   operations: readonly JournalOperation[],
 ): string[] {
   const problems: string[] = [];
-  for (const operation of operations) {
+  for (const [index, operation] of operations.entries()) {
+    stepFault('state', index, operation.kind, 'before');
     try {
       carryOut(files, (path) => `${stateTarget}/${path}`, operation);
     } catch (error) {

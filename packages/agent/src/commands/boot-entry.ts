@@ -27,6 +27,12 @@ export interface BootEntryResult {
 /** Names of slots, which people use for the entries that start them. */
 const aliases: Readonly<Record<string, string>> = { active: 'cos', passive: 'fallback' };
 
+/** The entry that a name means: an id, the name of a slot, or a title as the menu shows it. */
+function entryNamed(name: string, entries: ReadonlyMap<string, MenuEntry>): string {
+  if (entries.has(name)) return name;
+  return aliases[name] ?? [...entries.values()].find(({ title }) => title === name)?.id ?? name;
+}
+
 /** Configurations of the menu on `COS_STATE` and `COS_OEM`, and in the image. */
 function menuFiles(state: string, oem: string | undefined): string[] {
   return [
@@ -67,7 +73,7 @@ export async function bootEntry(host: Host, options: BootEntryOptions = {}): Pro
       next: nextBoot(environment),
     });
     if (options.select === undefined) return result(blocks);
-    const id = entries.has(options.select) ? options.select : (aliases[options.select] ?? options.select);
+    const id = entryNamed(options.select, entries);
     if (!entries.has(id)) {
       const known = [...entries.keys()];
       const meant = didYouMean(id, [...known, ...Object.keys(aliases)]);

@@ -2,11 +2,13 @@ import { cmdlineWords } from '@kairos/facts/cmdline';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
-import { assessment } from '../boot-choice.ts';
+import { assessment, forgetUnloadable } from '../boot-choice.ts';
 import { type BootBlocks, openBootBlocks } from '../boot-environment.ts';
 import { keepBootFailure, readBootFailures } from '../boot-failures.ts';
+import { loadFailureOf, removeTraces, traceOf } from '../boot-traces.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
 import { type Clock, checkHealth } from '../health-checks.ts';
+import { readHealthConfig } from '../health-config.ts';
 import { hasRunningImage, planLeftovers, type SlotsFound } from '../leftovers.ts';
 import { endMachine } from '../lifecycle.ts';
 import { bootStateOfHost, checkRoot, lockPath, type Operation, runOperation } from '../operation.ts';
@@ -15,9 +17,10 @@ import { noteProvenState } from '../persistent-state.ts';
 import type { ReportProgress } from '../progress.ts';
 import { findSlots } from '../upgrade-facts.ts';
 import type { UpgradeAction } from '../upgrade-plan.ts';
+import { endWatch, keepWatchdogsFed } from '../watchdog.ts';
 
 export interface BootGoodOptions {
-  /** Milliseconds that the checks have. Default: five minutes. */
+  /** Milliseconds that the checks have. Default: `health.deadline` of the configuration, five minutes. */
   readonly deadline?: number;
   /** Whether a boot that is not good ends in a restart. Default: yes. */
   readonly reboot?: boolean;
@@ -39,7 +42,6 @@ export interface BootGoodResult {
   readonly warnings: readonly string[];
 }
 
-const defaultDeadline = 5 * 60_000;
 /** Lines of the log that a record keeps. */
 const logLines = 80;
 
@@ -117,21 +119,46 @@ function assessed(blocks: BootBlocks, state: string, cmdline: string): Assessed 
   return { slot: state, standsIn, counter };
 }
 
-/** Keeps why the active slot is not what runs, once. */
-async function recordFallback(host: Host, found: SlotsFound, blocks: BootBlocks, now: Date): Promise<void> {
-  const image = imageOf(found, 'active');
-  const triesLeft = Number(blocks.assessment[assessment.tries] ?? Number.NaN);
-  const known = readBootFailures(host.files).findLast(({ slot }) => slot === 'active');
+/** Keeps why a slot is not what runs, once for each image. */
+async function recordFallback(
+  host: Host,
+  found: SlotsFound,
+  blocks: BootBlocks,
+  slot: 'active' | 'passive',
+  now: Date,
+): Promise<void> {
+  const image = imageOf(found, slot);
+  const name = slot === 'active' ? assessment.tries : assessment.fallbackTries;
+  const triesLeft = Number(blocks.assessment[name] ?? Number.NaN);
+  const known = readBootFailures(host.files).findLast((failure) => failure.slot === slot);
   if (known && known.image?.digest === image?.digest) return;
+  const notLoaded = loadFailureOf(host.files.readTextIfAny('/proc/cmdline') ?? '', slot);
+  const view = slot === 'active' ? found.target.slot : found.passive.slot;
+  const { reasons, log } =
+    notLoaded !== undefined
+      ? { reasons: [notLoaded], log: [] }
+      : triesLeft !== 0
+        ? { reasons: ['the boot loader could not load it'], log: [] }
+        : await traceOf(host, slot, view?.manifest.verity?.rootHash, () => logOf(host, 'previous'));
   keepBootFailure(host.files, {
-    ...{ schemaVersion: 1, time: now.toISOString(), slot: 'active', image },
+    ...{ schemaVersion: 1, time: now.toISOString(), slot, image },
     triesLeft: Number.isNaN(triesLeft) ? null : triesLeft,
-    reasons: [
-      triesLeft === 0
-        ? 'it had all its starts and none of them came as far as the health checks'
-        : 'the boot loader could not load it',
-    ],
-    log: await logOf(host, 'previous'),
+    ...{ reasons, log },
+  });
+}
+
+/** Recovery runs because neither slot did: keeps why. */
+async function recordBoth(host: Host, warn: (message: string) => void, now: Date): Promise<void> {
+  const cmdline = host.files.readTextIfAny('/proc/cmdline') ?? '';
+  if (!cmdlineWords(cmdline).includes('upgrade_failure')) return;
+  await runOperation({ warn }, async ({ cleanup }) => {
+    const disk = await systemDisk(host);
+    const state = openPartition(host, disk, 'state', cleanup);
+    if (!state) return;
+    const blocks = openBootBlocks(host, disk, state, cleanup, warn);
+    const found = findSlots(host, state.mountPoint, 'active', 'recovery');
+    for (const slot of ['active', 'passive'] as const) await recordFallback(host, found, blocks, slot, now);
+    removeTraces(host.files);
   });
 }
 
@@ -160,7 +187,8 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
   checkRoot(host);
   const clock = options.clock ?? systemClock;
   const now = options.now ?? (() => new Date());
-  const deadline = options.deadline ?? defaultDeadline;
+  const config = await readHealthConfig(host);
+  const deadline = options.deadline ?? config.deadline;
   const { onProgress: report } = options;
   const bootState = bootStateOfHost(host);
   const warnings: string[] = [];
@@ -169,8 +197,10 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     report({ step: 'warning', message });
   };
   const none: BootGoodResult = { verdict: 'not-assessed', slot: undefined, reasons: [], warnings };
+  if (bootState === 'recovery') await recordBoth(host, warn, now());
   if (bootState !== 'active' && bootState !== 'passive') return none;
 
+  const stopFeeding = keepWatchdogsFed(host);
   const result = await runOperation({ signal: options.signal, warn }, async (operation) => {
     const { cleanup } = operation;
     cleanup.push('the lock', await waitForLock(host, now(), deadline, clock));
@@ -181,7 +211,7 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     const found = findSlots(host, state.mountPoint, 'active', bootState);
     const trial = assessed(blocks, bootState, host.files.readTextIfAny('/proc/cmdline') ?? '');
     if (!trial) return none;
-    if (trial.standsIn) await recordFallback(host, found, blocks, now());
+    if (trial.standsIn) await recordFallback(host, found, blocks, 'active', now());
 
     const leftovers = planLeftovers(found, true).actions;
     const changes: Record<string, string> = {};
@@ -189,13 +219,15 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     let reasons: readonly string[] = [];
     if (trial.counter !== undefined && stillRuns(found, trial.slot)) {
       report({ step: 'health', message: `checking the health of ${trial.slot}` });
-      const health = await checkHealth(host, deadline, clock);
-      for (const warning of health.warnings) warn(warning);
+      const health = await checkHealth(host, { deadline, clock, checks: config.checks });
+      for (const warning of [...config.warnings, ...health.warnings]) warn(warning);
       reasons = health.failures;
       verdict = reasons.length === 0 ? 'good' : 'failed';
       if (verdict === 'good') {
         changes[assessment.fallbackTries] = '';
-        if (trial.slot === 'active') changes[assessment.tries] = '';
+        if (trial.slot === 'active') {
+          Object.assign(changes, { [assessment.tries]: '' }, forgetUnloadable(blocks.assessment));
+        }
       }
     }
     if (trial.standsIn && found.target.slot) {
@@ -228,9 +260,11 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
       await apply(host, [writable, ...actions], operation, { warn, now, report });
     }
     return { verdict, slot: trial.slot, reasons, warnings };
-  });
+  }).finally(stopFeeding);
   if (result.verdict !== 'failed') {
+    await endWatch(host, config.watchdog, warn);
     try {
+      removeTraces(host.files);
       noteProvenState(host);
     } catch (error) {
       warn(`The configuration of this image could not be noted: ${reasonOf(error)}`);

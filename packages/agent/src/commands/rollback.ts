@@ -1,7 +1,7 @@
 import { KairosError } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
 import type { Host } from '@kairos/host/host';
-import { assessment, defaultTries } from '../boot-choice.ts';
+import { assessment, defaultTries, forgetUnloadable } from '../boot-choice.ts';
 import { openBootBlocks, setUserVariables } from '../boot-environment.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
 import { planLeftovers } from '../leftovers.ts';
@@ -104,6 +104,7 @@ export async function rollback(host: Host, options: RollbackOptions): Promise<Ro
         changes: {
           [assessment.tries]: String(defaultTries),
           [assessment.fallbackTries]: String(defaultTries),
+          ...forgetUnloadable(blocks.assessment),
           ...(unproven && outgoing ? { [assessment.failed]: outgoing.digest } : {}),
         },
         own: true,

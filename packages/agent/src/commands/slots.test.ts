@@ -7,7 +7,7 @@ import { tryLock } from '@kairos/host/lock';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { bootableSlots, nextBoot, slotOfEntry } from '../boot-choice.ts';
 import { readBootFailures } from '../boot-failures.ts';
-import { cutBefore, makeScene, PowerCut, type Scene, sceneFolder } from '../node-scene.ts';
+import { cutBefore, makeScene, PowerCut, rootHashOf, type Scene, sceneFolder } from '../node-scene.ts';
 import { lockPath } from '../operation.ts';
 import { readState } from '../state.ts';
 import { bootEntry } from './boot-entry.ts';
@@ -114,7 +114,7 @@ describe('boot entries', () => {
     ]);
     expect((await bootEntry(host, { select: 'passive' })).next).toMatchObject({ reason: 'once' });
     expect(env('/oem/grubenv')).toEqual({ next_entry: 'fallback' });
-    await bootEntry(host, { select: 'recovery', permanent: true });
+    await bootEntry(host, { select: 'Kairos recovery', permanent: true });
     expect(env('/oem/grubenv')).toEqual({ next_entry: 'fallback', saved_entry: 'recovery' });
     expect(host.mountLog).toEqual([]);
   });
@@ -153,8 +153,17 @@ describe('the boot that proves itself', () => {
 
   test('a slot on trial that is well has no counter any more', async () => {
     setAssessment({ kairos_tries: '2', kairos_fallback_tries: '3', kairos_failed: 'x' });
+    setAssessment({ kairos_unloadable_active: 'kernel' });
     expect(await good(scene.boot('active'))).toMatchObject({ verdict: 'good', slot: 'active', reasons: [] });
     expect(env('/state/boot_assessment')).toEqual({ kairos_failed: 'x' });
+  });
+
+  test('in its last start a slot is on trial, and afterwards it has failed', async () => {
+    setAssessment({ kairos_tries: '0', kairos_fallback_tries: '3' });
+    const line = scene.boot('active').files.readText('/proc/cmdline').trim();
+    const { slots } = await readState(scene.boot('active', { cmdline: `${line} kairos.trial=0` }));
+    expect(slots.active).toMatchObject({ status: 'on trial', tries_left: 0 });
+    expect((await readState(scene.boot('passive'))).slots.active?.status).toBe('failed');
   });
 
   test('a slot that is not on trial is left alone, whatever its report says', async () => {
@@ -182,12 +191,13 @@ describe('the boot that proves itself', () => {
     expect((await readState(host)).boot_failures).toHaveLength(1);
   });
 
-  test.each<[string, number, string]>([
-    ['/etc/kairos/health.d/check', 0o755, 'failed'],
-    ['/etc/kairos/health.d/required.d/check', 0o755, 'failed'],
-    ['/etc/kairos/health.d/wanted.d/check', 0o755, 'good'],
-    ['/etc/kairos/health.d/README', 0o644, 'good'],
-  ])('a failing %s (%o): %s', async (path, mode, verdict) => {
+  test.each<[string, number, string, number]>([
+    // Tried again every five seconds while there is time, if it counts.
+    ['/etc/kairos/health.d/check', 0o755, 'failed', 3],
+    ['/etc/kairos/health.d/required.d/check', 0o755, 'failed', 3],
+    ['/etc/kairos/health.d/wanted.d/check', 0o755, 'good', 1],
+    ['/etc/kairos/health.d/README', 0o644, 'good', 0],
+  ])('a failing %s (%o): %s', async (path, mode, verdict, wanted) => {
     setAssessment({ kairos_tries: '2' });
     let now = 0;
     const tick = (time: number) => {
@@ -205,8 +215,7 @@ describe('the boot that proves itself', () => {
     host.files.write(path, '', { mode });
     const result = await good(host, { clock, deadline: 12_000 });
     expect(result.verdict).toBe(verdict as 'good');
-    // Tried again every five seconds while there is time.
-    expect(runs).toBe(path.endsWith('check') ? 3 : 0);
+    expect(runs).toBe(wanted);
     if (verdict === 'failed') expect(result.reasons[0]).toContain('no route');
   });
 
@@ -232,6 +241,7 @@ describe('the boot that proves itself', () => {
       scene.boot('passive', {
         cmdline: `${scene.boot('passive').files.readText('/proc/cmdline').trim()} upgrade_failure`,
       });
+    expect((await readState(host())).slots.passive).toMatchObject({ status: 'on trial', tries_left: 2 });
     expect(await good(host())).toMatchObject({ verdict: 'good', slot: 'passive' });
     expect(env('/state/boot_assessment')).toMatchObject({ kairos_tries: '0' });
     expect(env('/state/boot_assessment').kairos_fallback_tries).toBeUndefined();
@@ -245,6 +255,163 @@ describe('the boot that proves itself', () => {
     // Once is enough.
     await good(host());
     expect(readBootFailures(host().files)).toHaveLength(1);
+  });
+
+  const lost = (words: string) => {
+    const line = scene.boot('passive').files.readText('/proc/cmdline').trim();
+    return scene.boot('passive', { cmdline: `${line} upgrade_failure ${words}` });
+  };
+  const lastFailure = () => readBootFailures(scene.boot('active').files).at(-1);
+  const trace = (step: string, version = 'v2', slot = 'active') =>
+    scene.boot('active').files.write(
+      '/oem/boot-failures/trial.json',
+      JSON.stringify({
+        ...{ schemaVersion: 1, slot: `LABEL=COS_STATE:/cOS/${slot}` },
+        image: rootHashOf(version),
+        step,
+        complaints: ['bind /etc failed'],
+      }),
+    );
+
+  test('a slot that the boot loader could not load says what is missing', async () => {
+    setAssessment({ kairos_tries: '2', kairos_fallback_tries: '2' });
+    await good(lost('kairos.failure=active:no-initrd'));
+    expect(lastFailure()).toMatchObject({
+      slot: 'active',
+      reasons: ['the boot loader could not load it: its initrd is missing'],
+    });
+    // It need not be tried again.
+    expect(env('/state/boot_assessment').kairos_tries).toBe('0');
+  });
+
+  test.each<[string, () => void, string[]]>([
+    [
+      'no trace',
+      () => undefined,
+      [
+        'its last start left no trace: its kernel did not start, or it stopped before the OEM partition was mounted',
+      ],
+    ],
+    [
+      'a trace of another image',
+      () => trace('init', 'v1'),
+      [
+        'its last start left no trace: its kernel did not start, or it stopped before the OEM partition was mounted',
+      ],
+    ],
+    [
+      'a trace of the other slot with the same image',
+      () => trace('init', 'v2', 'passive'),
+      [
+        'its last start left no trace: its kernel did not start, or it stopped before the OEM partition was mounted',
+      ],
+    ],
+    ['immucore', () => trace('immucore'), ['the last start stopped while immucore ran', 'bind /etc failed']],
+    [
+      'the init',
+      () => trace('init'),
+      [
+        'the init of the last start ran, and did not come to the health checks in time: it hung or crashed',
+        'bind /etc failed',
+      ],
+    ],
+    [
+      'the initrd',
+      () =>
+        scene
+          .boot('active')
+          .files.write(
+            '/oem/boot-failures/initrd.txt',
+            `slot=LABEL=COS_STATE:/cOS/active\nverity=${rootHashOf('v2')}\n\nkairos-initrd: CANNOT BOOT: dm-verity refuses it\n`,
+          ),
+      ['the last start failed in the initrd: dm-verity refuses it'],
+    ],
+  ])('a slot that used up its starts says how far it came: %s', async (_, prepare, reasons) => {
+    setAssessment({ kairos_tries: '0', kairos_fallback_tries: '2' });
+    prepare();
+    await good(lost(''));
+    expect(lastFailure()?.reasons).toEqual([
+      'it had all its starts and none of them proved good',
+      ...reasons,
+    ]);
+    // What it left is in the record now.
+    expect(scene.boot('active').files.list('/oem/boot-failures')).toHaveLength(1);
+  });
+
+  test('recovery in place of both keeps why of both', async () => {
+    setAssessment({ kairos_tries: '0', kairos_fallback_tries: '2' });
+    trace('init');
+    const line = scene.boot('recovery').files.readText('/proc/cmdline').trim();
+    const host = scene.boot('recovery', {
+      cmdline: `${line} upgrade_failure kairos.failure=passive:no-kernel`,
+    });
+    expect((await good(host)).verdict).toBe('not-assessed');
+    expect(readBootFailures(host.files).map(({ slot, reasons }) => [slot, reasons[0]])).toEqual([
+      ['active', 'it had all its starts and none of them proved good'],
+      ['passive', 'the boot loader could not load it: its kernel (vmlinuz) is missing'],
+    ]);
+  });
+
+  test('checks of the configuration count, with its deadline', async () => {
+    setAssessment({ kairos_tries: '2' });
+    let now = 0;
+    const tick = (time: number) => {
+      now += time;
+    };
+    const clock = { now: () => now, sleep: async (time: number) => tick(time) };
+    const host = scene.boot('active');
+    host.files.write(
+      '/oem/90_health.yaml',
+      '#cloud-config\nhealth:\n  deadline: 20s\n  checks:\n    - default-route: true\n',
+    );
+    expect((await good(host, { clock })).reasons).toEqual([
+      'default-route (health.checks[0]): there is no default route',
+    ]);
+    expect(now).toBe(15_000);
+  });
+
+  test('a mistake in health: is a warning, since the other slot would have it too', async () => {
+    setAssessment({ kairos_tries: '2' });
+    const host = scene.boot('active');
+    host.files.write('/oem/90_health.yaml', '#cloud-config\nhealth:\n  checks:\n    - comand: x\n');
+    const result = await good(host);
+    expect([result.verdict, result.warnings[0]?.slice(0, 60)]).toEqual([
+      'good',
+      'health: in the configuration is not valid and does not count',
+    ]);
+  });
+
+  test('the watch of the trial ends with a good boot, and goes on with a failed one', async () => {
+    const signals = async (report: string) => {
+      setAssessment({ kairos_tries: '2' });
+      const host = scene.boot('active');
+      host.files.write('/run/initramfs/watchdog-keepers', '41\n42\nx\n');
+      host.files.write('/run/immucore/boot-report.json', report);
+      host.files.symlink('/dev/watchdog0', '/proc/41/fd/6');
+      host.files.symlink('/dev/null', '/proc/42/fd/6');
+      await good(host);
+      return host.commands.filter(([name]) => name === 'kill');
+    };
+    // 42 is another process by now.
+    expect(await signals('{"steps":[]}')).toEqual([
+      ['kill', '-USR1', '41'],
+      ['kill', '-TERM', '41'],
+    ]);
+    expect(await signals(failedReport)).toEqual([['kill', '-USR1', '41']]);
+  });
+
+  test('with watchdog: systemd watches for good, at boots that are not on trial too', async () => {
+    const host = scene.boot('active');
+    host.files.makeDirectory('/run/systemd/system');
+    host.files.write('/oem/90_watchdog.yaml', '#cloud-config\nwatchdog: 2m\n');
+    await good(host);
+    expect(host.commands.slice(-2)).toEqual([
+      ['modprobe', 'softdog'],
+      [
+        ...['busctl', 'set-property', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1'],
+        ...['org.freedesktop.systemd1.Manager', 'RuntimeWatchdogUSec', 't', '120000000'],
+      ],
+    ]);
   });
 
   test('an upgrade that came between is not marked good by the system that it replaced', async () => {

@@ -2,6 +2,7 @@ import { routeMap } from '../application.ts';
 import { installBundleCommand } from './agent-bundle.ts';
 import { configRoutes, printSchemaCommand, renderTemplateCommand, validateCommand } from './agent-config.ts';
 import { confextRoutes, sysextRoutes } from './agent-extensions.ts';
+import { healthCommand } from './agent-health.ts';
 import { installCommand, manualInstallCommand } from './agent-install.ts';
 import { interactiveInstallCommand, webuiCommand } from './agent-installers.ts';
 import { grubEditRoutes, logsCommand, uuidCommand, versionCommand } from './agent-node.ts';
@@ -25,6 +26,7 @@ export const agentRoutes = routeMap({
     bootentry: bootEntryCommand,
     'boot-good': bootGoodCommand,
     reset: resetCommand,
+    health: healthCommand,
     state: stateRoutes,
     config: configRoutes,
     validate: validateCommand,

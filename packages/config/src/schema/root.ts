@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { health, watchdog } from './health.ts';
 import { bundle, grubOptions, install, reset, upgrade } from './install.ts';
 import { count, flag, looseText, text, textMap, texts } from './kinds.ts';
 import { distribution, kubevip, p2p } from './kubernetes.ts';
@@ -121,6 +122,8 @@ export const root = z.looseObject({
   install: install.nullish().describe('How the node is installed'),
   upgrade: upgrade.nullish().describe('How the node is upgraded'),
   reset: reset.nullish().describe('How the node is reset'),
+  health: health.nullish(),
+  watchdog: watchdog.describe('Restart the machine when it hangs, after it has proved good too'),
   stages: stages.describe(
     'Steps by stage: rootfs, initramfs, fs, boot, network, reconcile, and those around operations',
   ),

@@ -15,6 +15,7 @@ export const requiredApplets = [
     'dmesg',
     'env',
     'grep',
+    'head',
     'kill',
     'ln',
     'losetup',
@@ -22,6 +23,7 @@ export const requiredApplets = [
     'mkfifo',
     'modprobe',
     'mount',
+    'mv',
   ],
   ...[
     'readlink',
@@ -34,6 +36,7 @@ export const requiredApplets = [
     'sleep',
     'sort',
     'switch_root',
+    'sync',
     'tail',
     'tr',
     'uevent',

@@ -35,6 +35,20 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
     modules: ['isofs', 'sr_mod', 'cdrom', 'vfat', 'nls_cp437', 'nls_ascii', 'nls_iso8859_1', 'nls_utf8'],
     load: 'boot',
   },
+  // What watches a system that is on trial: the kernel's own, and those that most machines have.
+  { purpose: 'watchdogs', modules: ['softdog', 'i6300esb', 'wdat_wdt'], load: 'boot' },
+  {
+    purpose: 'watchdogs in hardware',
+    modules: ['iTCO_wdt', 'lpc_ich', 'sp5100_tco', 'hpwdt'],
+    architectures: ['amd64'],
+    load: 'boot',
+  },
+  {
+    purpose: 'watchdogs in hardware',
+    modules: ['bcm2835_wdt', 'dw_wdt', 'imx2_wdt', 'meson_gxbb_wdt', 'sbsa_gwdt', 'sunxi_wdt'],
+    architectures: ['arm64'],
+    load: 'boot',
+  },
   { purpose: 'checksums', modules: ['crc32c_generic', 'sha256_generic'], load: 'boot' },
   {
     purpose: 'checksums in hardware',
