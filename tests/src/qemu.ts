@@ -146,7 +146,9 @@ export class Machine implements AsyncDisposable {
     const forwards = [
       ...(sshPort === undefined ? [] : [`,hostfwd=tcp:127.0.0.1:${sshPort}-:22`]),
       ...(forwardedPort === undefined ? [] : [`,hostfwd=tcp:127.0.0.1:${forwardedPort}-:${options.forward}`]),
-      ...(options.webAnswer === undefined ? [] : [`,guestfwd=tcp:10.0.2.100:80-cmd:cat ${options.webAnswer}`]),
+      ...(options.webAnswer === undefined
+        ? []
+        : [`,guestfwd=tcp:10.0.2.100:80-cmd:cat ${options.webAnswer}`]),
     ].join('');
     const firmware: string[] = [];
     if (options.firmware === 'uefi') {
