@@ -71,7 +71,7 @@ test('live: no layout', async () => {
 const units = () => host.files.list('/run/systemd/system').filter((name) => name.endsWith('.service'));
 
 test.each([
-  ['live_mode', ['kairos-installer.service']],
+  ['live_mode', ['kairos-installer.service', 'kairos-webui.service']],
   ['autoreset_mode', ['kairos-reset.service']],
   ['active_mode', []],
   ['recovery_mode', []],
@@ -82,6 +82,11 @@ test.each([
 
 test('an interactive installation is not an unattended one', async () => {
   host.files.write('/proc/cmdline', 'root=live:CDLABEL=COS_LIVE install-mode-interactive\n');
+  const asking = ['getty@', 'serial-getty@'].map(
+    (name) => `/run/systemd/system/${name}.service.d/20-kairos-interactive.conf`,
+  );
+  expect(asking.map((path) => host.files.exists(path))).toEqual([false, false]);
   await run('initramfs', 'live_mode');
   expect(units()).toEqual([]);
+  expect(asking.map((path) => host.files.exists(path))).toEqual([true, true]);
 });
