@@ -211,6 +211,8 @@ export interface Verdict {
    * that start fails with a message and the machine restarts into the right one.
    */
   readonly secondStart: boolean;
+  /** What runs in the end, after the second start where there is one. */
+  readonly runs: { readonly slot: Slot; readonly version: string } | undefined;
   /** The same for disks on which firmware, GRUB and Linux find the same. */
   readonly fingerprint: string;
 }
@@ -257,7 +259,14 @@ export function judge(
   // Firmware starts GRUB, and GRUB finds the menu.
   const starts = (bios === 'right' || efi === 'right') && grub?.menu !== undefined;
   if (installing && !starts)
-    return { losses: [], notInstalled: true, boots: undefined, secondStart: false, fingerprint };
+    return {
+      losses: [],
+      notInstalled: true,
+      boots: undefined,
+      secondStart: false,
+      runs: undefined,
+      fingerprint,
+    };
   const losses = [
     ...(bios === 'right' || (installing && bios === 'absent') ? [] : [`BIOS: ${bios}`]),
     ...(efi === 'right' || (installing && efi === 'absent') ? [] : [`UEFI: ${efi}`]),
@@ -266,6 +275,7 @@ export function judge(
   ];
   let boots: Verdict['boots'];
   let secondStart = false;
+  let runs: Verdict['runs'];
   // An entry that cannot be loaded gives way to the next one.
   for (const entry of grub?.choice.entries ?? []) {
     const slot = slotOfEntry[entry];
@@ -274,8 +284,9 @@ export function judge(
     boots = { slot, version: found.version };
     const after = linux?.slots[slot];
     secondStart = after !== undefined && 'version' in after && after.version !== found.version;
+    runs = { slot, version: after !== undefined && 'version' in after ? after.version : found.version };
     break;
   }
   if (!boots) losses.push('GRUB finds no slot that starts');
-  return { losses, notInstalled: false, boots, secondStart, fingerprint };
+  return { losses, notInstalled: false, boots, secondStart, runs, fingerprint };
 }

@@ -21,7 +21,7 @@ test('points are chosen where something has changed, first where another system 
     entry,
     operation: 'upgrade',
     verdict: {
-      ...{ losses: [], notInstalled: version === undefined, secondStart, fingerprint },
+      ...{ losses: [], notInstalled: version === undefined, secondStart, runs: undefined, fingerprint },
       boots: version === undefined ? undefined : { slot: 'active', version },
     },
   });

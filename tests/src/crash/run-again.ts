@@ -66,7 +66,7 @@ async function installAgain(disk: LoopDisk, folder: string): Promise<void> {
 export async function runAgain(
   image: string,
   operation: Operation,
-  { boots, notInstalled }: Verdict,
+  { runs: boots, notInstalled }: Verdict,
   session: Session,
 ): Promise<Slots> {
   const folder = mkdtempSync(join(tmpdir(), 'again-'));
