@@ -22,14 +22,18 @@ export function problemOf(
   place: { readonly position: Position; readonly module?: string; readonly step?: string },
 ): StageProblem {
   const known = error instanceof KairosError ? error : undefined;
+  const position = known?.position ?? place.position;
+  // The place is shown before the message; errors of the parser say it themselves.
+  const said = `${position.file}:${position.line}:${position.column}: `;
+  const reason = reasonOf(error);
   return {
     severity: 'error',
     code: known?.code ?? 'STEP_FAILED',
-    message: reasonOf(error),
+    message: reason.startsWith(said) ? reason.slice(said.length) : reason,
     ...(known?.hint === undefined ? {} : { hint: known.hint }),
     ...(known === undefined ? {} : { exit: known.exit }),
     ...place,
-    position: known?.position ?? place.position,
+    position,
   };
 }
 
