@@ -122,7 +122,7 @@ export const root = z.looseObject({
   install: install.nullish().describe('How the node is installed'),
   upgrade: upgrade.nullish().describe('How the node is upgraded'),
   reset: reset.nullish().describe('How the node is reset'),
-  health: health.nullish(),
+  health: health.nullish().describe('When a boot is good'),
   watchdog: watchdog.describe('Restart the machine when it hangs, after it has proved good too'),
   stages: stages.describe(
     'Steps by stage: rootfs, initramfs, fs, boot, network, reconcile, and those around operations',
