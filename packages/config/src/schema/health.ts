@@ -28,8 +28,8 @@ const check = z
       .union([z.string().min(1), z.array(z.string()).min(1)])
       .nullish()
       .describe('Exits with 0 when all is well; a text is given to sh'),
-    'default-route': flag.describe('A route to everywhere'),
-    'kubernetes-node-ready': flag.describe('The node is ready in its cluster'),
+    'default-route': flag.describe('true: there is a default route'),
+    'kubernetes-node-ready': flag.describe('true: the node is Ready in its cluster (k3s, k0s, kubeadm)'),
     units: texts.describe('Services that are active'),
     required: flag.describe('false: its failure is a warning'),
     timeout: duration.describe('For one run'),
@@ -39,10 +39,12 @@ const check = z
     `expected exactly one of ${probes.join(', ')}`,
   );
 
-export const health = z.strictObject({
-  deadline: duration.describe('For all checks together; 5m by default'),
-  checks: z.array(check).nullish().describe('What has to hold, beside what always has'),
-});
+export const health = z
+  .strictObject({
+    deadline: duration.describe('For all checks together; 5m by default'),
+    checks: z.array(check).nullish().describe('Checks of the user, beside /etc/kairos/health.d'),
+  })
+  .describe('When a boot is good');
 export type HealthKeys = z.infer<typeof health>;
 export type HealthCheckKeys = z.infer<typeof check>;
 
