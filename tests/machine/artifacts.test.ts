@@ -148,7 +148,7 @@ describe('what is made', () => {
     const plan = planRaw({ bootForm: bootFormFromDirectory(slot), output: path, epoch, size });
     const expected: Record<string, readonly string[]> = {
       oem: ['90_custom.yaml', 'grubenv'],
-      recovery: readdirSync(slot).map((name) => `cOS/recovery/${name}`),
+      recovery: [...readdirSync(slot).map((name) => `cOS/recovery/${name}`), 'grub2/grub.cfg'],
       state: [
         ...['active', 'passive'].flatMap((role) => readdirSync(slot).map((name) => `cOS/${role}/${name}`)),
         ...['boot_assessment', 'grub2/grub.cfg', 'grub_oem_env'],
