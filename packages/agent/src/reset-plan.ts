@@ -8,6 +8,7 @@ import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import { assessment, resetTries } from './boot-choice.ts';
 import type { BootloaderStep } from './bootloader-update.ts';
+import { checkSlotFiles } from './check-slot-files.ts';
 import { checkArchitecture, type InstallAction, workMounts } from './install-plan.ts';
 import { discardPrefix, type SlotAction } from './leftovers.ts';
 import {
@@ -187,19 +188,7 @@ export function checkResetBootState(state: BootState): void {
 function checkImage({ image, architecture }: ResetFacts): void {
   const { manifest, source, files } = image;
   checkArchitecture(source, manifest, architecture);
-  const missing = Object.values(slotFiles).filter((name) => !files.has(name));
-  if (missing.length > 0) {
-    throw new KairosError('SLOT_INCOMPLETE', `${source} has no ${missing.join(', ')}`, {
-      exit: 'unsuitableImage',
-      hint: 'Build the OS image again, or give another with --source',
-    });
-  }
-  const odd = [...files.keys()].find((name) => !/^\w[\w.-]{0,99}$/.test(name));
-  if (odd !== undefined) {
-    throw new KairosError('SLOT_FILE_NAME', `${source} has a file named ${JSON.stringify(odd)}`, {
-      exit: 'corruptSource',
-    });
-  }
+  checkSlotFiles(source, files);
 }
 
 /** What the slots need: which are written, and which have to go first where there is no room beside them. */

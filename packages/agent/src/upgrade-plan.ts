@@ -7,6 +7,7 @@ import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import { assessment, defaultTries, forgetUnloadable, maximumTries } from './boot-choice.ts';
 import type { BootloaderStep } from './bootloader-update.ts';
+import { checkSlotFiles } from './check-slot-files.ts';
 import type { ChrootStage } from './chroot-stage.ts';
 import { checkArchitecture, type InstallAction } from './install-plan.ts';
 import {
@@ -171,19 +172,7 @@ function checkBootState(state: BootState): void {
 function checkImage({ image, architecture, target, flavor }: UpgradeFacts, wish: UpgradeWish): void {
   const { manifest, source, files } = image;
   checkArchitecture(source, manifest, architecture);
-  const missing = Object.values(slotFiles).filter((name) => !files.has(name));
-  if (missing.length > 0) {
-    throw new KairosError('SLOT_INCOMPLETE', `${source} has no ${missing.join(', ')}`, {
-      exit: 'unsuitableImage',
-      hint: 'Build the OS image again',
-    });
-  }
-  const odd = [...files.keys()].find((name) => !/^\w[\w.-]{0,99}$/.test(name));
-  if (odd !== undefined) {
-    throw new KairosError('SLOT_FILE_NAME', `${source} has a file named ${JSON.stringify(odd)}`, {
-      exit: 'corruptSource',
-    });
-  }
+  checkSlotFiles(source, files);
   const own = target.slot?.manifest.flavor ?? flavor;
   if (own !== '' && own !== manifest.flavor && !wish.force) {
     throw new KairosError(
