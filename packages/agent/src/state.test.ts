@@ -2,9 +2,12 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { slotFiles } from '@kairos/facts/slot';
 import { directoryHost } from '@kairos/host/directory';
 import type { Disk, Partition } from '@kairos/host/disks';
+import { formatGrubEnvironment } from '@kairos/host/grub-environment';
 import { state, stateGet } from './commands/state.ts';
+import { manifestDigest } from './slot-view.ts';
 import { readState } from './state.ts';
 
 let folder: string;
@@ -30,6 +33,7 @@ const disk: Disk = {
 };
 const mount = (target: string, ...options: string[]) => ({ source: '/dev/x', target, type: 'ext4', options });
 const sha = `sha256:${'0'.repeat(64)}`;
+const filesOfSlot = Object.values(slotFiles).filter((name) => name !== slotFiles.manifest);
 const manifest = {
   ...{
     schemaVersion: 1,
@@ -56,7 +60,7 @@ const manifest = {
       hashStartBlock: 2,
     },
   },
-  files: { 'root.img': { size: 1, digest: sha } },
+  files: Object.fromEntries(filesOfSlot.map((name) => [name, { size: 1, digest: sha }])),
   provenance: { base: '', inputs: sha, builder: '', epoch: 0 },
 };
 
@@ -111,6 +115,43 @@ test('an active node', async () => {
   expect(found.boot_report).toBeUndefined();
   expect(await stateGet(host, 'boot')).toBe('active_boot\n');
   expect(await state(host)).toStartWith('uuid: abc-node\npersistent:\n  mounted: true\n  name: /dev/vda6\n');
+});
+
+const manifestOf = (version: string) => JSON.stringify({ ...manifest, version });
+const digestOf = (version: string) => manifestDigest(manifestOf(version));
+test.each([
+  ['nothing is assessed', 'v2 v1', {}, ['good', 'good']],
+  [
+    'active has starts left',
+    'v2 v1',
+    { kairos_tries: '2', kairos_fallback_tries: '3' },
+    ['on trial', 'good'],
+  ],
+  ['active failed', 'v2 v1', { kairos_tries: '0', kairos_failed: digestOf('v2') }, ['failed', 'good']],
+  // The same image may fail in one slot and prove good in the other: it is not always the image.
+  [
+    'active failed, passive is alike',
+    'v2 v2',
+    { kairos_tries: '0', kairos_failed: digestOf('v2') },
+    ['failed', 'good'],
+  ],
+  ['what failed is passive', 'v1 v2', { kairos_failed: digestOf('v2') }, ['good', 'failed']],
+  ['both failed', 'v2 v1', { kairos_tries: '0', kairos_fallback_tries: '0' }, ['failed', 'failed']],
+] as const)('status of the slots: %s', async (_, versions, assessment, expected) => {
+  const host = activeNode();
+  host.files.write('/proc/cmdline', 'root=LABEL=COS_SYSTEM recovery-mode');
+  const at = '/run/initramfs/cos-state';
+  const [active = '', passive = ''] = versions.split(' ');
+  for (const [slot, version] of [
+    ['active', active],
+    ['passive', passive],
+  ] as const) {
+    host.files.write(`${at}/cOS/${slot}/image.json`, manifestOf(version));
+    for (const name of filesOfSlot) host.files.write(`${at}/cOS/${slot}/${name}`, 'x');
+  }
+  host.files.write(`${at}/boot_assessment`, formatGrubEnvironment(assessment, 'test'));
+  const { slots } = await readState(host);
+  expect([slots.active?.status, slots.passive?.status]).toEqual([...expected]);
 });
 
 test('a live node with nothing', async () => {

@@ -173,6 +173,7 @@ function slotState(
   slot: SlotName,
   blocks: BootEnvironment,
   running: string | undefined,
+  retired: string | undefined,
 ): SlotState | undefined {
   const directory = `${mountPoint}${slotDirectory(slot)}`;
   const text = host.files.readTextIfAny(`${directory}/${slotFiles.manifest}`);
@@ -193,15 +194,24 @@ function slotState(
         ? blocks.assessment[assessment.fallbackTries]
         : undefined;
   // While it has its last start no further one is left, and nothing is decided yet.
-  const failed =
-    (tries === '0' && slot !== running) ||
-    (slot !== 'active' && blocks.assessment[assessment.failed] === digest);
+  const failed = (tries === '0' && slot !== running) || (slot !== 'active' && retired === digest);
   const onTrial = tries !== undefined && !failed;
   return {
     ...{ name, version, kernel, digest, root: files[slotFiles.root]?.digest ?? '' },
     status: !view.whole ? 'damaged' : failed ? 'failed' : onTrial ? 'on trial' : 'good',
     ...(onTrial ? { tries_left: Number(tries) } : {}),
   };
+}
+
+/**
+ * Digest of the image that did not prove itself, if it is no longer in the active slot. While it is there the counter
+ * of that slot says so, and the same image in another slot has a verdict of its own.
+ */
+function retiredImage(host: Host, state: PartitionState, blocks: BootEnvironment): string | undefined {
+  const failed = blocks.assessment[assessment.failed];
+  const directory = `${state.mount_point}${slotDirectory('active')}`;
+  const active = host.files.readTextIfAny(`${directory}/${slotFiles.manifest}`);
+  return active !== undefined && manifestDigest(active) === failed ? undefined : failed;
 }
 
 function slotStates(
@@ -217,9 +227,10 @@ function slotStates(
     ['recovery', recovery.mount_point],
     ['live', paths.live],
   ];
+  const retired = retiredImage(host, state, blocks);
   const slots: Partial<Record<SlotName, SlotState>> = {};
   for (const [slot, mountPoint] of places) {
-    const found = mountPoint === '' ? undefined : slotState(host, mountPoint, slot, blocks, running);
+    const found = mountPoint === '' ? undefined : slotState(host, mountPoint, slot, blocks, running, retired);
     if (found) slots[slot] = found;
   }
   return slots;
