@@ -34,6 +34,8 @@ export async function loginAsRoot(serial: SerialConsole, options: { timeout?: nu
   serial.send("exec sudo sh -c 'echo root-$((40+2)); exec bash -l'\n");
   await serial.waitFor(/root-42\n/);
   await serial.quiet();
+  // Otherwise the kernel's words stand among those of the commands.
+  await serial.ok('dmesg --console-off');
 }
 
 /**

@@ -42,6 +42,13 @@ async function imageArchive(): Promise<string> {
   return execFileSync('tar', ['-C', layout, '-cz', '.']).toString('base64');
 }
 
+/** User data of the drive; its stage is over when the drive is read. */
+const fromDrive = `#cloud-config
+hostname: from-the-drive
+stages:
+  boot:
+    - commands: ["echo boot >> /run/test/user-data"]`;
+
 /** Every module that makes sense at a boot, and conditions that hold or do not. */
 const configOf = (archive: string) => `#cloud-config
 name: every module
@@ -223,7 +230,7 @@ beforeAll(async () => {
   writeFileSync(second, '');
   truncateSync(second, 512 * 1024 ** 2);
   const userData = join(work, 'user-data');
-  writeFileSync(userData, '#cloud-config\nhostname: from-the-drive\n');
+  writeFileSync(userData, `${fromDrive}\n`);
   execFileSync('xorriso', ['-as', 'mkisofs', '-quiet', '-R', '-V', 'cidata', '-o', drive, userData]);
   rmSync(userData);
   const body =
@@ -285,7 +292,10 @@ test('a cloud-config with every module takes effect, and a broken one beside it 
     ['cat /run/test/enabled', 'overridden'],
     ['systemctl is-enabled apt-daily.timer || true', 'masked'],
     ['lsblk -nro LABEL,PARTLABEL /dev/vdb1 /dev/vdb2', 'DATA1 data1\nDATA2 data2'],
-    ['cat /run/test/drive/userdata.yaml', '#cloud-config\nhostname: from-the-drive'],
+    ['cat /run/test/drive/userdata.yaml', fromDrive],
+    // By what every image has: the stages of the user data are done late, and once.
+    ['cat /oem/95_userdata/userdata.yaml', fromDrive],
+    ['cat /run/test/user-data', 'boot'],
     ['head -n 1 /run/test/downloaded; stat -c %a /run/test/downloaded', '#cloud-config\n600'],
     ['cat /run/test/remote', 'from afar'],
     ['cat /run/test/cmdline; ls /run/test/setting', 'dotted/run/test/setting'],

@@ -37,6 +37,17 @@ test('the last run of a stage is kept, with places', async () => {
   expect(readStageRecords(host.files).flatMap(({ problems }) => problems)).toEqual([]);
 });
 
+test('a run of other directories has a record of its own', async () => {
+  const { host } = machine();
+  const documents = [parseDocument(text, '/oem/a.yaml')];
+  keepStageRecord(host, await runStage(host, 'boot', { directories: [], documents }));
+  keepStageRecord(host, await runStage(host, 'boot', { directories: [] }), ['/oem/95_userdata']);
+  expect(readStageRecords(host.files).map(({ stage, steps }) => [stage, steps.failed])).toEqual([
+    ['boot', 1],
+    ['boot', 0],
+  ]);
+});
+
 test.each([{ uid: 1000 }, { booted: false }])('nothing is kept with %p', async (options) => {
   const { host } = machine(options);
   keepStageRecord(host, await runStage(host, 'boot', { directories: [] }));

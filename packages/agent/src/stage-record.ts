@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { paths } from '@kairos/facts/paths';
 import type { Host, HostFiles } from '@kairos/host/host';
 import type { StageResult } from '@kairos/stages/run-stage';
@@ -17,8 +18,11 @@ export interface StageRecord {
   }[];
 }
 
-/** Keeps what a run found, until the next run of the stage or the next boot. Only on a node that immucore has booted. */
-export function keepStageRecord(host: Host, result: StageResult): void {
+/**
+ * Keeps what a run found, until the next run of the stage or the next boot. Only on a node that immucore has booted.
+ * @param directories those that stood in for the usual ones: such a run does not replace what the boot's own found
+ */
+export function keepStageRecord(host: Host, result: StageResult, directories: readonly string[] = []): void {
   if (host.uid !== 0 || !host.files.exists(paths.immucoreRun)) return;
   const count = (status: string) => result.steps.filter((step) => step.status === status).length;
   const record: StageRecord = {
@@ -33,10 +37,9 @@ export function keepStageRecord(host: Host, result: StageResult): void {
       ...(step === undefined ? {} : { step }),
     })),
   };
-  host.files.write(
-    `${paths.stageRecords}/${encodeURIComponent(result.stage)}.json`,
-    `${JSON.stringify(record, undefined, 2)}\n`,
-  );
+  const place = createHash('sha256').update(directories.join('\n')).digest('hex').slice(0, 12);
+  const name = `${encodeURIComponent(result.stage)}${directories.length === 0 ? '' : `@${place}`}`;
+  host.files.write(`${paths.stageRecords}/${name}.json`, `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
 /** The records, by the names of the stages; what cannot be read is left out. */

@@ -40,6 +40,7 @@ export async function runStageVerb(stage: string, flags: StageFlags): Promise<nu
     stage,
     directories,
     remoteReader(host, { patience: bootPatience }),
+    { commandLine: flags.overrideCloudInitPaths === undefined },
   );
   for (const url of outside.postponed) {
     process.stderr.write(`${url} is read in stage network: there is no network yet\n`);
@@ -72,7 +73,7 @@ export async function runStageVerb(stage: string, flags: StageFlags): Promise<nu
       } else if (event.kind === 'output') process.stdout.write(`        ${event.line}\n`);
     },
   });
-  if (!flags.dryRun) keepStageRecord(host, result);
+  if (!flags.dryRun) keepStageRecord(host, result, flags.overrideCloudInitPaths);
   if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else process.stderr.write(result.problems.map(showProblem).join(''));
   const failed = result.failed || (flags.strict && result.problems.length > 0);

@@ -62,6 +62,14 @@ describe('the kernel command line', () => {
     expect([made.read('/run/a'), made.read('/etc/hostname')]).toEqual(['A=1\n', 'n7\n']);
   });
 
+  test('it is left out where that is asked for', async () => {
+    const made = machine('quiet stages.initramfs[0].environment.A=1');
+    const reader = remoteReader(made.host, { services, patience: 2000 });
+    const given = async (commandLine: boolean) =>
+      (await outsideDocuments(made.host, 'initramfs', directories, reader, { commandLine })).documents.length;
+    expect([await given(true), await given(false)]).toEqual([1, 0]);
+  });
+
   test('a mistake on it names the word', async () => {
     const made = machine('quiet stages.fs[0].comands[0]=true');
     const { documents } = await outside(made, 'fs');

@@ -73,16 +73,17 @@ export interface OutsideDocuments {
 /**
  * What a stage runs beside the files of its directories: documents that `config_url` names, in a file or on the kernel's
  * command line, and the settings of that command line itself. Before the network is up, addresses wait for a stage in
- * which it is, unless there is a route already.
+ * which it is, unless there is a route already. With `commandLine: false` the kernel's is left out.
  */
 export async function outsideDocuments(
   host: Host,
   stage: string,
   directories: readonly string[],
   reader: RemoteReader,
+  options: { readonly commandLine?: boolean } = {},
 ): Promise<OutsideDocuments> {
   const cmdline = host.files.readTextIfAny('/proc/cmdline') ?? '';
-  const given = kernelArgumentsDocument(cmdline);
+  const given = (options.commandLine ?? true) ? kernelArgumentsDocument(cmdline) : undefined;
   const documents: Document[] = [];
   const problems: StageProblem[] = [];
   const postponed: string[] = [];

@@ -16,7 +16,7 @@ function script(path: string, lines: readonly string[]): void {
 }
 
 /** What the root of such an image prints when it has come up, checked by dm-verity. */
-export const bootedLine = /crash-image: (\S+) runs from (\S+), root on (\S+)/;
+export const bootedLine = /crash-image: (\S+) runs from (\S+), root on (\S+)\n/;
 
 /** A root of which immucore and init only say what they are, and power the machine off. */
 function writeRoot(folder: string, version: string): { image: string; verity: ImageManifest['verity'] } {

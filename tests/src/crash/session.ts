@@ -96,8 +96,11 @@ export async function runSession(say: (line: string) => void = () => undefined):
         { path: medium, readOnly: true },
       ],
     });
+    let begun = '';
     machine.console.listen((text) => {
-      for (const line of text.split('\n')) if (line.includes('crash-session:')) say(line.trim());
+      const lines = (begun + text).split('\n');
+      begun = lines.pop() ?? '';
+      for (const line of lines) if (line.includes('crash-session:')) say(line.trim());
     });
     const [, outcome] = await machine.console.waitFor(/crash-session: (completed|FAILED.*)/, {
       timeout: 900_000,
