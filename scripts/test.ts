@@ -1,6 +1,6 @@
 /**
- * Runs every test: `npm test`. Lint, types and imports, unit tests, then tests that need root and tools, then virtual
- * machines, two at a time. `npm test -- unit|machine|vm [words]` runs a part: files whose name holds one of the words.
+ * Runs every test: `npm test`. Lint, types and imports, unit tests, then in two lanes tests that need root and tools, and
+ * virtual machines. `npm test -- unit|machine|vm [words]` runs a part: files whose name holds one of the words.
  * The last line is `N passed, N failed`.
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -111,11 +111,13 @@ function filesIn(folder: string, words: readonly string[]): string[] {
     .map((file) => join(folder, file));
 }
 
-/**
- * Virtual machine tests that have not been seen to pass as a whole yet, so that they are not run unless they are named:
- * `npm test -- vm crash`. docs/status.md says what each has shown.
- */
-const onRequest = ['cloud-config', 'crash', 'fallback', 'reset', 'webui'];
+/** Virtual machine tests by how long they take, longest first: begun last, one of them would be waited for alone. */
+const longest = ['crash', 'reset', 'debian13-bios', 'debian13-uefi', 'webui', 'fallback'];
+function byLength(files: readonly string[]): string[] {
+  const place = (file: string) => longest.findIndex((name) => file.endsWith(`/${name}.test.ts`));
+  const rank = (file: string) => (place(file) < 0 ? longest.length : place(file));
+  return files.toSorted((a, b) => rank(a) - rank(b));
+}
 
 mkdirSync(reports, { recursive: true });
 const [part, ...words] = process.argv.slice(2);
@@ -133,24 +135,25 @@ if (wants('unit')) {
 if (wants('machine') || wants('vm')) {
   await step('executables', [process.execPath, join(root, 'scripts/build.ts')]);
 }
-if (wants('machine')) {
-  for (const file of filesIn('tests/machine', words))
-    await testFiles(file, [`./${file}`], ['--timeout=600000']);
+// Two lanes, as booting a virtual machine is mostly the work of one processor. Tests of the first kind share the node's
+// lock, so that they stay in one lane; meanwhile the images are built in the other.
+const machineFiles = wants('machine') ? filesIn('tests/machine', words) : [];
+const virtual = wants('vm') ? byLength(filesIn('tests/vm', words)) : [];
+const images =
+  virtual.length === 0
+    ? Promise.resolve()
+    : step('images for the virtual machines', [process.execPath, join(root, 'tests/src/images.ts')]);
+async function lane(first: Promise<void>): Promise<void> {
+  await first;
+  for (let file = virtual.shift(); file !== undefined; file = virtual.shift()) {
+    await testFiles(file, [`./${file}`], ['--timeout=1200000']);
+  }
 }
-if (wants('vm')) {
-  await step('images for the virtual machines', [process.execPath, join(root, 'tests/src/images.ts')]);
-  const files = filesIn('tests/vm', words).filter(
-    (file) => words.length > 0 || !onRequest.some((name) => file.endsWith(`/${name}.test.ts`)),
-  );
-  // Two virtual machines at a time: booting one is mostly the work of one processor.
-  await Promise.all(
-    [0, 1].map(async () => {
-      for (let file = files.shift(); file !== undefined; file = files.shift()) {
-        await testFiles(file, [`./${file}`], ['--timeout=1200000']);
-      }
-    }),
-  );
+async function machineTests(): Promise<void> {
+  for (const file of machineFiles) await testFiles(file, [`./${file}`], ['--timeout=600000']);
+  await images;
 }
+await Promise.all([lane(images), lane(machineTests())]);
 if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`);
 say('done');
 console.log(
