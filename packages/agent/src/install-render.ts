@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { formatSize } from '@kairos/facts/size';
 import { describeStep } from './describe-step.ts';
-import { type InstallPlan, type InstallStep, preparation } from './install-plan.ts';
+import { type InstallPlan, preparation } from './install-plan.ts';
+import type { InstallStep } from './install-step.ts';
 
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>

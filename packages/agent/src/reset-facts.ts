@@ -12,7 +12,6 @@ import { parse } from 'yaml';
 import { assessment, readEnvironment } from './boot-choice.ts';
 import { Cleanup } from './cleanup.ts';
 import { isMapping } from './collect-config.ts';
-import { workMounts } from './install-plan.ts';
 import { discardPrefix } from './leftovers.ts';
 import { type OpenPartition, openPartition } from './partition-access.ts';
 import { type ResetJournal, readResetJournal, resetJournalName } from './reset-journal.ts';
@@ -20,6 +19,7 @@ import type { DataPartition, ResetFacts, ResetFilesystem, SlotNow } from './rese
 import { damageOf, readSlot, treeSize } from './slot-view.ts';
 import { bootloaderFacts, imageManifestDigest, partialFiles, presentFiles } from './upgrade-facts.ts';
 import { journalName } from './upgrade-journal.ts';
+import { workMounts } from './work-mounts.ts';
 
 type DiskPart = 'state' | 'recovery' | 'oem' | 'persistent';
 

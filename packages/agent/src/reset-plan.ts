@@ -8,8 +8,9 @@ import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import { assessment, resetTries } from './boot-choice.ts';
 import type { BootloaderStep } from './bootloader-update.ts';
+import { checkArchitecture } from './check-architecture.ts';
 import { checkSlotFiles } from './check-slot-files.ts';
-import { checkArchitecture, type InstallAction, workMounts } from './install-plan.ts';
+import type { InstallAction } from './install-step.ts';
 import { discardPrefix, type SlotAction } from './leftovers.ts';
 import {
   type ErasedPartition,
@@ -20,6 +21,7 @@ import {
 import type { SlotView } from './slot-view.ts';
 import { journalName } from './upgrade-journal.ts';
 import type { UpgradeAction } from './upgrade-plan.ts';
+import { workMounts } from './work-mounts.ts';
 
 /** Parts of a reset, for progress. */
 export type ResetPhase =

@@ -7,9 +7,10 @@ import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import { assessment, defaultTries, forgetUnloadable, maximumTries } from './boot-choice.ts';
 import type { BootloaderStep } from './bootloader-update.ts';
+import { checkArchitecture } from './check-architecture.ts';
 import { checkSlotFiles } from './check-slot-files.ts';
 import type { ChrootStage } from './chroot-stage.ts';
-import { checkArchitecture, type InstallAction } from './install-plan.ts';
+import type { InstallAction } from './install-step.ts';
 import {
   giveName,
   hasRunningImage,

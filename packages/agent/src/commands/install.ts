@@ -10,19 +10,14 @@ import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { remoteReader } from '@kairos/stages/remote-reader';
+import { checkArchitecture } from '../check-architecture.ts';
 import { runChrootStage, stagePositions } from '../chroot-stage.ts';
 import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig, isMapping } from '../collect-config.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
 import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
 import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
-import {
-  checkArchitecture,
-  type InstallPlan,
-  type InstallWish,
-  planInstall,
-  preparation,
-} from '../install-plan.ts';
+import { type InstallPlan, type InstallWish, planInstall, preparation } from '../install-plan.ts';
 import { planToJson } from '../install-render.ts';
 import { environmentOf, wishOf } from '../install-wish.ts';
 import { endMachine } from '../lifecycle.ts';
