@@ -17,6 +17,7 @@ import {
   preparedPlaces,
 } from './install-places.ts';
 import type { InstallAction, InstallPhase, InstallStep } from './install-step.ts';
+import { slotSize } from './slot-size.ts';
 import { checkDisk, type TargetDisk } from './target-disk.ts';
 import { workMounts } from './work-mounts.ts';
 
@@ -139,10 +140,10 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   checkImage(facts, wish);
   const extraNames = new Set((wish.extra ?? []).map(({ name }) => name));
   checkDisk(target, { force: wish.force || wish.noFormat, extraNames });
-  const slotSize = [...image.files.values()].reduce((sum, size) => sum + size, 0);
+  const size = slotSize(image.files);
   const places = wish.noFormat
-    ? preparedPlaces(target, firmwareOf(facts, wish), slotSize)
-    : newPlaces(target, wish, slotSize);
+    ? preparedPlaces(target, firmwareOf(facts, wish), size)
+    : newPlaces(target, wish, size);
   const byName = (name: string) => places.partitions.find((partition) => partition.name === name);
   const title = wish.entryName || 'Kairos';
   const steps: InstallStep[] = [];
@@ -208,7 +209,7 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   const copySlot = (phase: 'active' | 'passive' | 'recovery', from: string | undefined) => {
     const place = slotPlaces.find(({ slot }) => slot === phase);
     if (place) {
-      add(phase, { kind: 'copy-slot', from, to: `${place.mount}${slotDirectory(phase)}`, size: slotSize });
+      add(phase, { kind: 'copy-slot', from, to: `${place.mount}${slotDirectory(phase)}`, size });
     }
   };
   copySlot('active', undefined);
@@ -282,7 +283,7 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
       digest: image.digest,
       name: image.manifest.name,
       version: image.manifest.version,
-      size: slotSize,
+      size,
     },
     erases: wish.noFormat ? [] : whatIsThere(target),
     partitions: places.partitions.map(({ start: _, ...partition }) => partition),

@@ -16,6 +16,7 @@ import { discardPrefix } from './leftovers.ts';
 import { type OpenPartition, openPartition } from './partition-access.ts';
 import { type ResetJournal, readResetJournal, resetJournalName } from './reset-journal.ts';
 import type { DataPartition, ResetFacts, ResetFilesystem, SlotNow } from './reset-plan.ts';
+import { slotSize } from './slot-size.ts';
 import { damageOf, readSlot, treeSize } from './slot-view.ts';
 import { bootloaderFacts, imageManifestDigest, partialFiles, presentFiles } from './upgrade-facts.ts';
 import { journalName } from './upgrade-journal.ts';
@@ -240,7 +241,7 @@ export async function gatherResetFacts(options: ResetGatherOptions): Promise<Res
   const mountPoint = state.place?.mountPoint ?? workMounts.state;
   const cos = `${mountPoint}/cOS`;
   const digest = await imageManifestDigest(image);
-  const size = [...image.files.values()].reduce((sum, one) => sum + one, 0);
+  const size = slotSize(image.files);
   const free = state.place
     ? host.freeSpace(files.real(mountPoint))
     : Math.floor(state.size * (1 - filesystemShare));

@@ -20,7 +20,7 @@ import {
 } from './reset-journal.ts';
 import type { SlotView } from './slot-view.ts';
 import { journalName } from './upgrade-journal.ts';
-import type { UpgradeAction } from './upgrade-plan.ts';
+import type { UpgradeAction } from './upgrade-step.ts';
 import { workMounts } from './work-mounts.ts';
 
 /** Parts of a reset, for progress. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { formatSize } from '@kairos/facts/size';
 import { describeUpgradeStep } from './execute-upgrade.ts';
-import type { UpgradePlan, UpgradeStep } from './upgrade-plan.ts';
+import type { UpgradePlan } from './upgrade-plan.ts';
+import type { UpgradeStep } from './upgrade-step.ts';
 
 /** The plan for people: `--dry-run`. */
 export function renderUpgradePlan(plan: UpgradePlan): string {
