@@ -1,6 +1,8 @@
 import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { MiB } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
+import type { SlotNow } from './reset-slots.ts';
+import { slotSize } from './slot-size.ts';
 import type { SlotView } from './slot-view.ts';
 
 /** Digest of the `image.json` of a version, for tests; its end tells versions apart. */
@@ -34,3 +36,12 @@ export const viewOf = (version: string): SlotView => ({
   manifest: manifestOf(version),
   whole: true,
 });
+
+/** A slot as a reset finds it; `undefined` is a slot that is not there. */
+export const slotNow = (version: string | undefined, damage?: string): SlotNow =>
+  version === undefined
+    ? { there: false, slot: undefined, damage: undefined, size: 0 }
+    : {
+        ...{ there: true, damage, size: slotSize(sevenFiles) },
+        slot: { ...viewOf(version), whole: damage === undefined },
+      };

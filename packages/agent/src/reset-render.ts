@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { formatSize } from '@kairos/facts/size';
 import { describeResetStep } from './execute-reset.ts';
-import type { ResetPlan, ResetStep } from './reset-plan.ts';
+import type { ResetPlan } from './reset-plan.ts';
+import type { ResetStep } from './reset-step.ts';
 
 /** What is lost and what stays, for who has to agree. */
 export function renderResetSummary(plan: ResetPlan): string {

@@ -23,8 +23,9 @@ import { afterReset, beforeReset } from '../provider-questions.ts';
 import { resetConfigOf } from '../reset-config.ts';
 import { gatherResetFacts, openState, pendingReset, recoveryDisk } from '../reset-facts.ts';
 import { type ResetJournal, type ResetWish, resetJournalName, resetStatusPath } from '../reset-journal.ts';
-import { checkResetBootState, planReset, type ResetPlan, type ResetStep } from '../reset-plan.ts';
+import { checkResetBootState, planReset, type ResetPlan } from '../reset-plan.ts';
 import { resetPlanToJson } from '../reset-render.ts';
+import type { ResetStep } from '../reset-step.ts';
 import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 
