@@ -17,6 +17,7 @@ import {
   preparedPlaces,
 } from './install-places.ts';
 import type { InstallAction, InstallPhase, InstallStep } from './install-step.ts';
+import type { Afterwards } from './lifecycle.ts';
 import { slotSize } from './slot-size.ts';
 import { checkDisk, type TargetDisk } from './target-disk.ts';
 import { workMounts } from './work-mounts.ts';
@@ -59,7 +60,7 @@ export interface InstallWish extends PlacesWish {
   readonly entryName?: string;
   /** The drive with the medium, which is opened when the machine ends. */
   readonly ejects?: string;
-  readonly after: 'nothing' | 'reboot' | 'poweroff';
+  readonly after: Afterwards;
 }
 
 export interface BootEntry {
@@ -84,7 +85,7 @@ export interface InstallPlan {
   readonly partitions: readonly PlannedPartition[];
   readonly entries: readonly BootEntry[];
   readonly steps: readonly InstallStep[];
-  readonly after: 'nothing' | 'reboot' | 'poweroff';
+  readonly after: Afterwards;
 }
 
 /** What runs before the disk is looked at, so that it may prepare the disk. */

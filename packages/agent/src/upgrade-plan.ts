@@ -10,6 +10,7 @@ import { checkArchitecture } from './check-architecture.ts';
 import { checkSlotFiles } from './check-slot-files.ts';
 import type { ChrootStage } from './chroot-stage.ts';
 import { giveName, hasRunningImage, planLeftovers, throwAway } from './leftovers.ts';
+import type { Afterwards } from './lifecycle.ts';
 import type { SlotView } from './slot-view.ts';
 import { type CopyFacts, type CopyPlan, planCopy } from './upgrade-copy.ts';
 import { type FallbackFacts, outgoingRuns, reasonToKeepPassive } from './upgrade-fallback.ts';
@@ -39,7 +40,7 @@ export interface UpgradeWish {
   readonly tries?: number;
   /** Where this system has what the stage `after-upgrade-chroot` may write to; missing where it has no steps. */
   readonly chrootBinds?: ChrootStage['binds'];
-  readonly after: 'nothing' | 'reboot' | 'poweroff';
+  readonly after: Afterwards;
 }
 
 export interface UpgradePlan {
@@ -58,7 +59,7 @@ export interface UpgradePlan {
   readonly upToDate: boolean;
   readonly notes: readonly string[];
   readonly steps: readonly UpgradeStep[];
-  readonly after: 'nothing' | 'reboot' | 'poweroff';
+  readonly after: Afterwards;
 }
 
 function checkBootState(state: BootState): void {
