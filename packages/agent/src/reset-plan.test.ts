@@ -2,8 +2,9 @@ import { describe, expect, test } from 'bun:test';
 import { MiB } from '@kairos/facts/size';
 import { digestOf, manifestOf, sevenFiles, slotNow } from './fixture-slot.ts';
 import type { ResetJournal, ResetWish } from './reset-journal.ts';
+import type { ResetFacts } from './reset-order.ts';
 import type { DataPartition } from './reset-partition.ts';
-import { planReset, type ResetFacts } from './reset-plan.ts';
+import { planReset } from './reset-plan.ts';
 import type { ResetStep } from './reset-step.ts';
 import { slotSize } from './slot-size.ts';
 
