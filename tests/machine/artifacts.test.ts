@@ -19,9 +19,9 @@ import type { Artifact, ArtifactProgress } from '@kairos/artifacts/artifact';
 import { buildIso } from '@kairos/artifacts/iso';
 import { buildQcow2 } from '@kairos/artifacts/qcow2';
 import { buildRaw, planRaw } from '@kairos/artifacts/raw';
-import { KairosError } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
+import { errorOf } from '../src/error-of.ts';
 import { writeTinySlot } from '../src/tiny-image.ts';
 
 setDefaultTimeout(120_000);
@@ -52,14 +52,6 @@ const output = (...argv: [string, ...string[]]) => {
   });
   if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${exitCode}: ${stdout}${stderr}`);
   return stdout.toString();
-};
-const errorOf = async (promise: Promise<unknown>) => {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof KairosError) return error;
-  throw new Error(`expected a KairosError, got ${error}`);
 };
 /** A new folder, removed with all others at the end. */
 const folder = (name: string) => {

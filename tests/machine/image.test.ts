@@ -13,13 +13,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KairosError } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
-import { type BuildRequest, buildImage } from '@kairos/image/build';
+import { buildImage } from '@kairos/image/build';
+import type { BuildRequest } from '@kairos/image/build-request';
 import { checkRoot } from '@kairos/image/check/check';
 import type { Definition } from '@kairos/image/definition';
 import { findContainerImage, unpackImage } from '@kairos/oci/container-image';
 import { openLayout } from '@kairos/oci/layout';
+import { errorOf } from '../src/error-of.ts';
 import { copyRoot, smallEpoch, smallKernel, writeSmallRoot } from '../src/small-root.ts';
 
 const host = machineHost();
@@ -63,15 +64,6 @@ function build({ definition = {}, request = {}, work = join(folder, 'work'), sig
       ...(onStep === undefined ? {} : { onProgress: ({ step }) => onStep(step) }),
     },
   );
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof KairosError) return error;
-  throw error ?? new Error('it did not fail');
 }
 
 /** Nothing is there under the final name or beside it, and the directory for work is empty. */

@@ -9,6 +9,7 @@ import { runHookStage } from '@kairos/agent/stage-hooks';
 import { KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
 import { parseGrubEnvironment } from '@kairos/host/grub-environment';
+import { errorOf } from '../src/error-of.ts';
 import { LoopDisk, lookInside, machineWithVfat } from '../src/loop-disk.ts';
 import { writeSyntheticBootForm } from '../src/synthetic-boot-form.ts';
 
@@ -55,15 +56,6 @@ const install = (disk: LoopDisk, more: Partial<InstallOptions> = {}, text = '  a
     },
     use,
   );
-
-async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof KairosError) return error;
-  throw new Error(`expected a KairosError, got ${error}`, { cause: error });
-}
 
 const digest = (path: string) => Bun.spawnSync(['sha256sum', path]).stdout.toString();
 const environment = (path: string) => parseGrubEnvironment(readFileSync(path), path);

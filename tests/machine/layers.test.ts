@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from 'bun:test';
 import {
   existsSync,
   mkdirSync,
@@ -8,10 +8,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openImageSource } from '@kairos/agent/image-source';
-import { KairosError } from '@kairos/facts/errors';
 import { imageManifestSchema } from '@kairos/facts/image-manifest';
 import { mediaTypes } from '@kairos/facts/media-types';
 import { MiB } from '@kairos/facts/size';
@@ -20,27 +18,26 @@ import { buildImage } from '@kairos/image/build';
 import { findContainerImage, unpackImage } from '@kairos/oci/container-image';
 import { openLayout } from '@kairos/oci/layout';
 import { createLayout } from '@kairos/oci/layout-writer';
-import { pushImage } from '@kairos/oci/push';
-import { parseReference } from '@kairos/oci/reference';
 import { tarDirectory } from '@kairos/oci/tar-directory';
+import { errorOf } from '../src/error-of.ts';
+import { putImageOfLayers } from '../src/image-of-layers.ts';
 import { bootedFrom, installOn, slotsOf, upgradeNode, withState, writeImage } from '../src/installed-node.ts';
 import { LoopDisk, lookInside, machineWithVfat } from '../src/loop-disk.ts';
-import { type RegistryServer, startRegistry } from '../src/registry-server.ts';
+import { sharedRegistry } from '../src/shared-registry.ts';
 import { writeSmallRoot } from '../src/small-root.ts';
 
 setDefaultTimeout(180_000);
 
 const machine = machineWithVfat();
 const amd64 = { architecture: 'amd64' } as const;
-const shared = mkdtempSync(join(tmpdir(), 'layers-'));
-let registry: RegistryServer;
+const registry = sharedRegistry('layers');
+const shared = registry.folder;
 /** An image of ours, with both forms. */
 const built = join(shared, 'image');
 let folder: string;
 let place: string;
 
 beforeAll(async () => {
-  registry = await startRegistry(join(shared, 'registry'));
   const root = join(shared, 'root');
   writeSmallRoot(root);
   writeFileSync(join(shared, 'executable'), 'the executable');
@@ -54,10 +51,6 @@ beforeAll(async () => {
     },
     { cacheDirectory: join(shared, 'cache'), workDirectory: join(shared, 'work') },
   );
-});
-afterAll(async () => {
-  await registry?.stop();
-  rmSync(shared, { recursive: true, force: true });
 });
 beforeEach(() => {
   folder = mkdtempSync(join(shared, 'test-'));
@@ -93,29 +86,14 @@ async function onTop(files: Readonly<Record<string, string>>): Promise<string> {
     layers.push(layer);
     diffIds.push(layer.digest);
   }
-  const config = writer.putJson(
-    { ...image.config.document, rootfs: { type: 'layers', diff_ids: diffIds } },
-    mediaTypes.config,
-  );
-  const manifest = { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers };
-  writer.writeIndex([
-    { ...writer.putJson(manifest, mediaTypes.manifest), platform: { architecture: 'amd64', os: 'linux' } },
-  ]);
+  const { document } = image.config;
+  writer.writeIndex([putImageOfLayers(writer, layers, diffIds, { ...document, architecture: 'amd64' })]);
   return path;
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof KairosError) return error;
-  throw error ?? new Error('expected an error');
 }
 
 test('an image that somebody built on one of ours is upgraded to from a registry', async () => {
   const derived = await onTop({ 'etc/added': 'by a Dockerfile\n' });
-  await pushImage(openLayout(derived), parseReference(`${registry.address}/derived/os:v2`));
+  await registry.push(derived, 'derived/os:v2');
   const first = await writeImage(folder, 'v1');
   using disk = new LoopDisk(folder, 1024 * MiB);
   await installOn(machine, disk, first.slot, folder);

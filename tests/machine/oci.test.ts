@@ -14,7 +14,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KairosError } from '@kairos/facts/errors';
 import { annotations, mediaTypes } from '@kairos/facts/media-types';
 import { machineHost } from '@kairos/host/machine';
 import { applyLayer, layerPolicy } from '@kairos/oci/apply-layer';
@@ -32,6 +31,7 @@ import { openRegistry, type RegistryOptions } from '@kairos/oci/registry';
 import { openSource } from '@kairos/oci/source';
 import { tarDirectory } from '@kairos/oci/tar-directory';
 import { readTar } from '@kairos/oci/tar-read';
+import { errorOf } from '../src/error-of.ts';
 import { type Passing, type PassOptions, startFaultProxy } from '../src/fault-proxy.ts';
 import { type RegistryServer, startRegistry } from '../src/registry-server.ts';
 
@@ -53,15 +53,6 @@ const run = (...argv: [string, ...string[]]) => {
   return stdout.toString();
 };
 const shell = (script: string, cwd: string) => run('sh', '-euc', `cd '${cwd}'; ${script}`);
-async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof KairosError) return error;
-  throw new Error(`expected a KairosError, got ${error}`);
-}
-
 /** Everything that can be seen of a tree, by other means than ours. Times of directories only where asked for. */
 function look(root: string, times: 'all' | 'files' = 'all'): string {
   const time = times === 'all' ? '%T@' : '';

@@ -1,61 +1,39 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listReleases } from '@kairos/agent/commands/list-releases';
 import { pullImage } from '@kairos/agent/commands/pull-image';
-import { KairosError } from '@kairos/facts/errors';
 import { mediaTypes } from '@kairos/facts/media-types';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
 import { openLayout } from '@kairos/oci/layout';
 import { createLayout } from '@kairos/oci/layout-writer';
-import { pushImage } from '@kairos/oci/push';
-import { parseReference } from '@kairos/oci/reference';
 import { tarDirectory } from '@kairos/oci/tar-directory';
-import { type RegistryServer, startRegistry } from '../src/registry-server.ts';
+import { errorOf } from '../src/error-of.ts';
+import { putImageOfLayers } from '../src/image-of-layers.ts';
+import { sharedRegistry } from '../src/shared-registry.ts';
 
 setDefaultTimeout(60_000);
 
 const machine = machineHost();
-const folder = mkdtempSync(join(tmpdir(), 'releases-'));
-let registry: RegistryServer;
+const registry = sharedRegistry('releases');
+const { folder } = registry;
 const silent = () => undefined;
 
 beforeAll(async () => {
-  registry = await startRegistry(join(folder, 'registry'));
   const root = join(folder, 'root');
   mkdirSync(join(root, 'etc'), { recursive: true });
   writeFileSync(join(root, 'etc/hostname'), 'pulled\n');
   const writer = createLayout(join(folder, 'layout'));
   const layer = await writer.putStream(tarDirectory(root), mediaTypes.layer);
-  const roots = ['amd64', 'arm64'].map((architecture) => {
-    const config = writer.putJson(
-      { architecture, os: 'linux', rootfs: { type: 'layers', diff_ids: [layer.digest] }, config: {} },
-      mediaTypes.config,
-    );
-    const manifest = { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [layer] };
-    return { ...writer.putJson(manifest, mediaTypes.manifest), platform: { architecture, os: 'linux' } };
-  });
-  writer.writeIndex(roots);
+  writer.writeIndex(
+    ['amd64', 'arm64'].map((architecture) =>
+      putImageOfLayers(writer, [layer], [layer.digest], { architecture, config: {} }),
+    ),
+  );
   for (const tag of ['v1.0.0', 'v1.1.0', 'v1.2.0-rc1', 'v0.9.0']) {
-    await pushImage(
-      openLayout(join(folder, 'layout')),
-      parseReference(`${registry.address}/kairos/debian:13-core-amd64-generic-${tag}`),
-    );
+    await registry.push(join(folder, 'layout'), `kairos/debian:13-core-amd64-generic-${tag}`);
   }
-});
-afterAll(async () => {
-  await registry?.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 /** The machine as one that runs an image. */
@@ -76,15 +54,6 @@ function node(version: string, more = ''): Host {
       readTextIfAny: (path) => (path === '/etc/kairos-release' ? release : machine.files.readTextIfAny(path)),
     },
   };
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof KairosError) return error;
-  throw error ?? new Error('expected an error');
 }
 
 test('what is newer than the running image, as a source to upgrade to', async () => {

@@ -19,7 +19,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkConfigWithImage } from '@kairos/agent/new-image-check';
 import { KairosError } from '@kairos/facts/errors';
@@ -33,6 +32,7 @@ import { createLayout } from '@kairos/oci/layout-writer';
 import { pushImage } from '@kairos/oci/push';
 import { parseReference } from '@kairos/oci/reference';
 import { openRegistry } from '@kairos/oci/registry';
+import { errorOf } from '../src/error-of.ts';
 import { type Passing, type PassOptions, startFaultProxy } from '../src/fault-proxy.ts';
 import { executable } from '../src/images.ts';
 import {
@@ -46,6 +46,7 @@ import {
 } from '../src/installed-node.ts';
 import { LoopDisk, lookInside, machineWithVfat } from '../src/loop-disk.ts';
 import { type RegistryServer, startRegistry } from '../src/registry-server.ts';
+import { sharedRegistry } from '../src/shared-registry.ts';
 import {
   makeKey,
   type SigningKey,
@@ -58,20 +59,19 @@ import {
 setDefaultTimeout(120_000);
 
 const machine = machineWithVfat();
-const shared = mkdtempSync(join(tmpdir(), 'sources-'));
 const password = 'correct horse';
-let registry: RegistryServer;
+const registry = sharedRegistry('sources');
+const shared = registry.folder;
 let locked: RegistryServer;
 let first: SyntheticImage;
 let second: SyntheticImage;
 /** A disk on which the first image is installed, to be copied. */
 let template: string;
 
-const push = (layout: string, server: RegistryServer, name: string) =>
+const push = (layout: string, server: Pick<RegistryServer, 'address'>, name: string) =>
   pushImage(openLayout(layout), parseReference(`${server.address}/${name}`));
 
 beforeAll(async () => {
-  registry = await startRegistry(join(shared, 'registry'));
   first = await writeImage(shared, 'v1');
   second = await writeImage(shared, 'v2', { rootSize: 12 * MiB });
   await push(second.layout, registry, 'kairos/os:v2');
@@ -82,11 +82,7 @@ beforeAll(async () => {
   Bun.spawnSync(['blockdev', '--flushbufs', disk.device]);
   Bun.spawnSync(['cp', '--sparse=always', disk.file, template]);
 });
-afterAll(async () => {
-  await registry?.stop();
-  await locked?.stop();
-  rmSync(shared, { recursive: true, force: true });
-});
+afterAll(() => locked?.stop());
 
 let folder: string;
 let disk: LoopDisk;
@@ -105,14 +101,6 @@ afterEach(() => {
 
 type UpgradeArguments = Parameters<typeof upgradeNode> extends [Host, ...infer Rest] ? Rest : never;
 const upgrade = (...given: UpgradeArguments) => withState(disk.device, () => upgradeNode(host, ...given));
-async function errorOf(promise: Promise<unknown>): Promise<KairosError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof KairosError) return error;
-  throw error ?? new Error('expected an error');
-}
 const upgraded = { active: 'v2', passive: 'v1' };
 const before = { active: 'v1', passive: 'v1' };
 

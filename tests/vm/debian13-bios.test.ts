@@ -1,33 +1,9 @@
-import { afterAll, expect, test } from 'bun:test';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { guestAccelerator, isoOf, work } from '../src/images.ts';
-import { expectAfterReboot, expectHealthyState, expectImmutable } from '../src/immutability.ts';
-import { emptyDisk, installUnattended, loginAsRoot, unattendedConfig } from '../src/scenario.ts';
+import { startedBy, testUnattended } from '../src/unattended-scenario.ts';
 
-const disk = join(work, 'debian13-bios.raw');
-afterAll(() => rmSync(disk, { force: true }));
-
-test('Debian 13 installs itself from the ISO and runs immutable, on BIOS', async () => {
-  await using machine = await installUnattended({
-    name: 'debian13-bios',
-    accelerator: await guestAccelerator(),
-    firmware: 'bios',
-    cdrom: await isoOf('debian13', 'unattended', unattendedConfig()),
-    disks: [{ path: await emptyDisk(disk, 10) }],
-  });
-  const shell = machine.console;
-  await loginAsRoot(shell, { timeout: 600_000 });
-  expect(await shell.ok('[ -d /sys/firmware/efi ] && echo uefi || echo bios')).toBe('bios');
-  await expectHealthyState(shell);
-  await expectImmutable(shell);
-  for (const _ of [1, 2]) {
-    shell.send('systemctl reboot\n');
-    await shell.waitFor(/Linux version/, { timeout: 300_000 });
-    await loginAsRoot(shell, { timeout: 600_000 });
-    await expectAfterReboot(shell);
-  }
-  await expectHealthyState(shell);
-  shell.send('systemctl poweroff\n');
-  await machine.ended();
+testUnattended('Debian 13 installs itself from the ISO and runs immutable, on BIOS', {
+  image: 'debian13',
+  name: 'debian13-bios',
+  firmware: 'bios',
+  isMeant: startedBy('bios'),
+  restarts: 2,
 });

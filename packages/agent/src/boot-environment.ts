@@ -4,7 +4,7 @@ import type { Host } from '@kairos/host/host';
 import { type BootEnvironment, readEnvironment } from './boot-choice.ts';
 import type { Cleanup } from './cleanup.ts';
 import { openPartition } from './partition-access.ts';
-import type { UpgradeAction } from './upgrade-plan.ts';
+import type { UpgradeAction } from './upgrade-step.ts';
 
 /** The environment blocks that GRUB reads, and where they are. */
 export interface BootBlocks extends BootEnvironment {

@@ -1,5 +1,5 @@
 import { formatSize } from '@kairos/facts/size';
-import type { InstallAction } from './install-plan.ts';
+import type { InstallAction } from './install-step.ts';
 
 /** A step in words, for progress and for `--dry-run`. */
 export function describeStep(step: InstallAction): string {

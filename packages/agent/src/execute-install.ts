@@ -9,8 +9,8 @@ import type { ChrootStage } from './chroot-stage.ts';
 import type { Cleanup } from './cleanup.ts';
 import { copySlot, type SlotSource, slotInDirectory } from './copy-slot.ts';
 import { describeStep } from './describe-step.ts';
-import type { InstallAction } from './install-plan.ts';
 import { firstInstallation, formatRecord } from './install-record.ts';
+import type { InstallAction } from './install-step.ts';
 import { filesystemCommand } from './make-filesystem.ts';
 import type { ReportProgress } from './progress.ts';
 

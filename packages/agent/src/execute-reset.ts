@@ -14,7 +14,7 @@ import {
 } from './execute-upgrade.ts';
 import { recordReset } from './install-record.ts';
 import { formatResetJournal, type ResetJournal, resetStatusPath } from './reset-journal.ts';
-import type { ResetAction, ResetPhase, ResetStep } from './reset-plan.ts';
+import type { ResetAction, ResetPhase, ResetStep } from './reset-step.ts';
 
 export type ResetContext = UpgradeContext;
 

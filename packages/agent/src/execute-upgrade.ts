@@ -13,7 +13,7 @@ import { carryOut as carryOutInstallStep, type InstallContext } from './execute-
 import { recordUpgrade } from './install-record.ts';
 import type { NewImageCheck } from './new-image-check.ts';
 import { makeWritable } from './partition-access.ts';
-import type { UpgradeAction, UpgradePhase, UpgradeStep } from './upgrade-plan.ts';
+import type { UpgradeAction, UpgradePhase, UpgradeStep } from './upgrade-step.ts';
 
 export interface UpgradeContext extends InstallContext {
   /** Has the configuration checked by the new image; not done where there is none. */

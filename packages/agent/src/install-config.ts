@@ -84,6 +84,9 @@ export function hasAdmin(config: Readonly<Record<string, unknown>>): boolean {
   );
 }
 
+/** Where an image says that it needs no users. */
+export const allowNoUsersFile = '/etc/kairos/.nousers';
+
 export interface CheckOptions {
   /** Unknown keys are errors. */
   readonly strict?: boolean;

@@ -4,7 +4,8 @@ import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { GiB, MiB } from '@kairos/facts/size';
 import { parseGrubEnvironment } from '@kairos/host/grub-environment';
 import { describeStep } from './describe-step.ts';
-import { type InstallFacts, type InstallWish, partitionPath, planInstall } from './install-plan.ts';
+import { disk, partition, preparedDisk } from './fixture-disk.ts';
+import { type InstallFacts, type InstallWish, planInstall } from './install-plan.ts';
 import { planToJson, renderPlan } from './install-render.ts';
 
 const bootImage = new Uint8Array(512).fill(0x11);
@@ -29,17 +30,13 @@ const manifest = { name: 'kairos-core-debian-13', version: 'v1.0.0', architectur
 
 function facts(
   more: Partial<InstallFacts> = {},
-  disk: Partial<InstallFacts['target']['disk']> = {},
+  target: Partial<InstallFacts['target']['disk']> = {},
 ): InstallFacts {
   return {
     architecture: 'amd64',
     firmware: 'bios',
     target: {
-      disk: {
-        ...{ path: '/dev/vda', name: 'vda', size: 20 * GiB, readOnly: false, removable: false, model: '' },
-        ...{ type: 'disk', partitionTable: '', filesystem: '', label: '', mountPoints: [], partitions: [] },
-        ...disk,
-      },
+      disk: { ...disk('vda', 20 * GiB), ...target },
       ...{ signatures: [], holders: [], starts: new Map() },
     },
     image: { source: 'oci:example', digest: 'sha256:1', manifest, files: new Map([['root.img', 400 * MiB]]) },
@@ -56,14 +53,6 @@ function wish(more: Partial<InstallWish> = {}): InstallWish {
     ...more,
   };
 }
-
-test.each([
-  ['/dev/sda', 3, '/dev/sda3'],
-  ['/dev/nvme0n1', 3, '/dev/nvme0n1p3'],
-  ['/dev/mmcblk0', 12, '/dev/mmcblk0p12'],
-])('partition of %s %d is %s', (disk, number, path) => {
-  expect(partitionPath(disk, number)).toBe(path);
-});
 
 test('the steps of an installation, in order', () => {
   const plan = planInstall(facts(), wish());
@@ -152,9 +141,8 @@ test('only what GRUB reads is made for GRUB', () => {
   ).toEqual(['COS_OEM', 'COS_RECOVERY', 'COS_STATE']);
 });
 
-const mounted = { path: '/dev/vda1', name: 'vda1', label: '', partitionName: '', filesystem: '', uuid: '' };
-const inUse = [{ ...mounted, partitionUuid: '', size: GiB, mountPoints: ['/mnt'] }];
-const someones = [{ ...mounted, partitionUuid: '', size: GiB, mountPoints: [] }];
+const inUse = [partition('/dev/vda1', { size: GiB, mountPoints: ['/mnt'] })];
+const someones = [partition('/dev/vda1', { size: GiB })];
 
 describe('refused', () => {
   test.each<[string, InstallFacts, InstallWish, string, string]>([
@@ -221,64 +209,25 @@ describe('refused', () => {
   });
 });
 
-describe('prepared partitions', () => {
-  const names = ['bios', 'efi', 'oem', 'recovery', 'state', 'persistent'];
-  const partitions = names.map((name, index) => ({
-    ...mounted,
-    ...{ path: `/dev/vda${index + 1}`, partitionName: name, partitionUuid: '', mountPoints: [] },
-    size: 2 * GiB,
-  }));
-  const prepared = (skip = '') =>
-    facts({
-      target: {
-        disk: { ...facts().target.disk, partitions },
-        signatures: partitions
-          .filter(({ partitionName }) => partitionName !== 'bios' && partitionName !== skip)
-          .map(({ path, partitionName }) => ({
-            device: path,
-            type: partitionName === 'efi' ? 'vfat' : 'ext4',
-            label: partitionName === 'efi' ? 'COS_GRUB' : `COS_${partitionName.toUpperCase()}`,
-          })),
-        holders: [],
-        starts: new Map([['/dev/vda1', 5 * MiB]]),
-      },
-    });
-
-  test('are used as they are', () => {
-    const plan = planInstall(prepared(), wish({ noFormat: true }));
-    const kinds = new Set(plan.steps.map(({ kind }) => kind));
-    expect([kinds.has('partition'), kinds.has('make-filesystem')]).toEqual([false, false]);
-    expect(plan.erases).toEqual([]);
-    const codes = plan.steps.filter((step) => step.kind === 'write-device' && step.device === '/dev/vda');
-    // What was there goes first, and what is new comes last.
-    expect(
-      codes.map((step) => step.kind === 'write-device' && step.content.every((byte) => byte === 0)),
-    ).toEqual([true, false]);
-    const mbr = codes.at(-1);
-    const code = mbr?.kind === 'write-device' ? Buffer.from(mbr.content) : Buffer.alloc(0);
-    expect(code.readBigUInt64LE(0x5c)).toBe(BigInt((5 * MiB) / 512));
-    expect(plan.steps.filter(({ kind }) => kind === 'remove').map(describeStep)).toEqual([
-      'remove /run/cos/efi/EFI/BOOT/BOOTX64.EFI',
-      'remove /run/cos/state/grub2/grub.cfg',
-      'remove /run/cos/state/cOS',
-      'remove /run/cos/recovery/cOS',
-    ]);
-  });
-
-  test.each([
-    ['state', 'COS_STATE'],
-    ['oem', 'COS_OEM'],
-  ])('without %s are refused', (skip, label) => {
-    expect(() => planInstall(prepared(skip), wish({ noFormat: true }))).toThrow(`labelled ${label}`);
-  });
-
-  test('that are too small are refused', () => {
-    const given = prepared();
-    const image = { ...given.image, files: new Map([['root.img', 2 * GiB]]) };
-    expect(() => planInstall({ ...given, image }, wish({ noFormat: true }))).toThrow(
-      expect.objectContaining({ code: 'PARTITION_TOO_SMALL' }),
-    );
-  });
+test('prepared partitions are used as they are', () => {
+  const plan = planInstall(facts({ target: preparedDisk() }), wish({ noFormat: true }));
+  const kinds = new Set(plan.steps.map(({ kind }) => kind));
+  expect([kinds.has('partition'), kinds.has('make-filesystem')]).toEqual([false, false]);
+  expect(plan.erases).toEqual([]);
+  const codes = plan.steps.filter((step) => step.kind === 'write-device' && step.device === '/dev/vda');
+  // What was there goes first, and what is new comes last.
+  expect(
+    codes.map((step) => step.kind === 'write-device' && step.content.every((byte) => byte === 0)),
+  ).toEqual([true, false]);
+  const mbr = codes.at(-1);
+  const code = mbr?.kind === 'write-device' ? Buffer.from(mbr.content) : Buffer.alloc(0);
+  expect(code.readBigUInt64LE(0x5c)).toBe(BigInt((5 * MiB) / 512));
+  expect(plan.steps.filter(({ kind }) => kind === 'remove').map(describeStep)).toEqual([
+    'remove /run/cos/efi/EFI/BOOT/BOOTX64.EFI',
+    'remove /run/cos/state/grub2/grub.cfg',
+    'remove /run/cos/state/cOS',
+    'remove /run/cos/recovery/cOS',
+  ]);
 });
 
 test('the rendering names disk, partitions with sizes, entries, files and steps, and no secrets', () => {

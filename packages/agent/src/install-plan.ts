@@ -1,13 +1,6 @@
 import { embedGrub } from '@kairos/artifacts/boot-sector';
 import { type BootloaderPayload, efiSystemFiles, menuStub } from '@kairos/artifacts/bootloader-payload';
-import {
-  type DiskPlan,
-  type ExtraPartition,
-  type PartitionFilesystem,
-  type PartitionSizes,
-  planDisk,
-  sfdiskScript,
-} from '@kairos/artifacts/disk-layout';
+import { sfdiskScript } from '@kairos/artifacts/disk-layout';
 import type { Architecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
@@ -15,104 +8,25 @@ import { labels, partitionNames } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
 import { type SlotName, slotDirectory } from '@kairos/facts/slot';
 import { formatGrubEnvironment, type GrubVariables } from '@kairos/host/grub-environment';
-import type { ChrootStage } from './chroot-stage.ts';
+import { checkArchitecture } from './check-architecture.ts';
+import {
+  newPlaces,
+  type PlacesWish,
+  type PlannedPartition,
+  partitionPath,
+  preparedPlaces,
+} from './install-places.ts';
+import type { InstallAction, InstallPhase, InstallStep } from './install-step.ts';
+import type { Afterwards } from './lifecycle.ts';
+import { slotSize } from './slot-size.ts';
 import { checkDisk, type TargetDisk } from './target-disk.ts';
-
-/** Parts of an installation in the words that progress lines have. */
-export type InstallPhase =
-  | 'partition'
-  | 'before-install'
-  | 'active'
-  | 'bootloader'
-  | 'recovery'
-  | 'passive'
-  | 'after-install'
-  | 'done';
-
-/** Where the partitions are mounted while the agent works. */
-export const workMounts = {
-  efi: '/run/cos/efi',
-  oem: '/run/cos/oem',
-  recovery: '/run/cos/recovery',
-  state: '/run/cos/state',
-  persistent: '/run/cos/persistent',
-} as const;
+import { workMounts } from './work-mounts.ts';
 
 /** A stage or a script writes the reason here to stop the installation. */
 export const abortFile = '/run/cos/fail_installation';
 
 /** systemd runs what lies here when everything is unmounted, with how the machine ends as argument. */
 const ejectScript = '/usr/lib/systemd/system-shutdown/eject';
-
-/** One step, as data. Whoever carries it out needs nothing else but the image. */
-export type InstallAction =
-  | { readonly kind: 'stage'; readonly stage: string }
-  | ChrootStage
-  /** Installs bundles onto the partitions of the new system. */
-  | {
-      readonly kind: 'bundles';
-      readonly targets: readonly string[];
-      readonly oem: string;
-      readonly persistent: string;
-      /** A failure ends the installation; else it is a warning. */
-      readonly fatal: boolean;
-    }
-  /** A program that the image or the user may have put there. */
-  | { readonly kind: 'hook'; readonly program: string }
-  /** Stops the installation if the file is there. */
-  | { readonly kind: 'stop-if-asked'; readonly path: string }
-  | {
-      readonly kind: 'partition';
-      readonly device: string;
-      /** Input of sfdisk. */
-      readonly script: string;
-      readonly partitions: readonly {
-        readonly path: string;
-        readonly start: number;
-        readonly size: number;
-      }[];
-    }
-  | {
-      readonly kind: 'make-filesystem';
-      readonly device: string;
-      readonly filesystem: PartitionFilesystem;
-      readonly label: string;
-      /** GRUB reads it, so it has only features that GRUB knows. */
-      readonly forBootLoader: boolean;
-    }
-  | {
-      readonly kind: 'write-device';
-      readonly device: string;
-      readonly offset: number;
-      readonly content: Uint8Array;
-    }
-  | {
-      readonly kind: 'mount';
-      readonly device: string;
-      readonly target: string;
-      readonly type: string;
-      readonly options: readonly string[];
-    }
-  | { readonly kind: 'remove'; readonly path: string }
-  | {
-      readonly kind: 'copy-slot';
-      /** `undefined` is the image itself. */
-      readonly from: string | undefined;
-      readonly to: string;
-      readonly size: number;
-    }
-  | {
-      readonly kind: 'write-file';
-      readonly path: string;
-      readonly mode: number;
-      readonly content: Uint8Array;
-    }
-  | { readonly kind: 'record'; readonly path: string; readonly source: string }
-  /** All that was written is on the disk before anything that comes later. */
-  | { readonly kind: 'checkpoint'; readonly mountPoint: string }
-  | { readonly kind: 'unmount'; readonly target: string };
-
-export type InstallStep = InstallAction & { readonly phase: InstallPhase };
 
 export interface InstallFacts {
   readonly architecture: Architecture;
@@ -128,9 +42,7 @@ export interface InstallFacts {
   readonly bootloader: BootloaderPayload;
 }
 
-export interface InstallWish {
-  readonly sizes?: PartitionSizes;
-  readonly extra?: readonly ExtraPartition[];
+export interface InstallWish extends PlacesWish {
   /** Erases what others have put on the disk. */
   readonly force: boolean;
   /** Keeps partition table and file systems, which carry our labels already. */
@@ -148,8 +60,7 @@ export interface InstallWish {
   readonly entryName?: string;
   /** The drive with the medium, which is opened when the machine ends. */
   readonly ejects?: string;
-  readonly after: 'nothing' | 'reboot' | 'poweroff';
-  readonly guids: (what: string) => string;
+  readonly after: Afterwards;
 }
 
 export interface BootEntry {
@@ -157,15 +68,6 @@ export interface BootEntry {
   readonly title: string;
   /** Partition label and directory of the slot that it starts. */
   readonly slot: string;
-}
-
-export interface PlannedPartition {
-  readonly path: string;
-  readonly name: string;
-  readonly label: string;
-  readonly filesystem: string;
-  /** Bytes. */
-  readonly size: number;
 }
 
 export interface InstallPlan {
@@ -183,7 +85,7 @@ export interface InstallPlan {
   readonly partitions: readonly PlannedPartition[];
   readonly entries: readonly BootEntry[];
   readonly steps: readonly InstallStep[];
-  readonly after: 'nothing' | 'reboot' | 'poweroff';
+  readonly after: Afterwards;
 }
 
 /** What runs before the disk is looked at, so that it may prepare the disk. */
@@ -191,11 +93,6 @@ export const preparation: readonly InstallAction[] = [
   { kind: 'stage', stage: 'kairos-install.pre' },
   { kind: 'hook', program: '/usr/bin/kairos-agent.install.pre.hook' },
 ];
-
-/** The kernel's name of a partition: `sda1`, but `nvme0n1p1`. */
-export function partitionPath(disk: string, number: number): string {
-  return `${disk}${/\d$/.test(disk) ? 'p' : ''}${number}`;
-}
 
 const slotPlaces = [
   { slot: 'active', mount: workMounts.state },
@@ -213,20 +110,12 @@ function entriesOf(title: string): BootEntry[] {
   ];
 }
 
-/** @throws KairosError `WRONG_ARCHITECTURE` */
-export function checkArchitecture(source: string, manifest: ImageManifest, machine: Architecture): void {
-  if (manifest.architecture === machine) return;
-  throw new KairosError(
-    'WRONG_ARCHITECTURE',
-    `${source} is an image for ${manifest.architecture}, this machine is ${machine}`,
-    { exit: 'unsuitableImage', hint: `Give an image for ${machine}` },
-  );
-}
+const firmwareOf = (facts: InstallFacts, wish: InstallWish) => wish.firmware ?? facts.firmware;
 
 function checkImage(facts: InstallFacts, wish: InstallWish): void {
   const { manifest, source } = facts.image;
   checkArchitecture(source, manifest, facts.architecture);
-  const firmware = wish.firmware ?? facts.firmware;
+  const firmware = firmwareOf(facts, wish);
   if ((firmware === 'efi' ? facts.bootloader.efi : facts.bootloader.bios) === undefined) {
     throw new KairosError(
       'NO_BOOT_LOADER',
@@ -237,86 +126,6 @@ function checkImage(facts: InstallFacts, wish: InstallWish): void {
       },
     );
   }
-}
-
-interface Places {
-  /** `start` in bytes. */
-  readonly partitions: readonly (PlannedPartition & { readonly start: number })[];
-  readonly disk: DiskPlan | undefined;
-}
-
-function newPlaces(facts: InstallFacts, wish: InstallWish, slotSize: number): Places {
-  const { disk } = facts.target;
-  const plan = planDisk({
-    diskSize: disk.size,
-    slotSize,
-    ...(wish.sizes === undefined ? {} : { sizes: wish.sizes }),
-    ...(wish.extra === undefined ? {} : { extra: wish.extra }),
-    guids: wish.guids,
-  });
-  return {
-    disk: plan,
-    partitions: plan.partitions.map(({ number, name, label, filesystem, size, start }) => ({
-      path: partitionPath(disk.path, number),
-      ...{ name, label, filesystem, size, start },
-    })),
-  };
-}
-
-/** ext4 itself takes up to this share of a partition. */
-const filesystemShare = 0.03;
-
-/**
- * Partitions that someone has prepared with our labels.
- * @throws KairosError `PARTITION_MISSING`, `PARTITION_TOO_SMALL`
- */
-function preparedPlaces(facts: InstallFacts, wish: InstallWish, slotSize: number): Places {
-  const { disk, signatures } = facts.target;
-  const partitions = disk.partitions.flatMap(({ path, partitionName, size, filesystem }) => {
-    const own = signatures.find(({ device, label }) => device === path && label !== '');
-    const name =
-      (Object.keys(workMounts) as (keyof typeof workMounts)[]).find(
-        (key) => labels[key === 'efi' ? 'esp' : key] === own?.label,
-      ) ?? (partitionName === partitionNames.bios ? partitionNames.bios : undefined);
-    if (name === undefined) return [];
-    const start = facts.target.starts.get(path) ?? 0;
-    return [{ path, name, label: own?.label ?? '', filesystem: own?.type ?? filesystem, size, start }];
-  });
-  const boot = (wish.firmware ?? facts.firmware) === 'efi' ? 'efi' : 'bios';
-  const missing = (['oem', 'recovery', 'state', 'persistent', boot] as const).filter(
-    (name) => !partitions.some((partition) => partition.name === name),
-  );
-  if (missing.length > 0) {
-    const words = missing.map((name) =>
-      name === 'bios' ? 'named bios' : `labelled ${labels[name === 'efi' ? 'esp' : name]}`,
-    );
-    throw new KairosError(
-      'PARTITION_MISSING',
-      `install.no-format: ${disk.path} has no partition ${words.join(', ')}`,
-      {
-        exit: 'unsuitableDisk',
-        hint: 'Prepare the disk in the stage kairos-install.pre, or let it be formatted',
-      },
-    );
-  }
-  for (const [name, count] of [
-    ['state', 2],
-    ['recovery', 1],
-  ] as const) {
-    const partition = partitions.find((one) => one.name === name);
-    const needed = Math.ceil((count * slotSize) / (1 - filesystemShare));
-    if (partition && partition.size < needed) {
-      throw new KairosError(
-        'PARTITION_TOO_SMALL',
-        `${partition.path} (${labels[name]}) has ${partition.size} bytes, and ${count} slots of the image need ${needed}`,
-        {
-          exit: 'unsuitableDisk',
-          hint: 'Make the partition larger; an upgrade needs room for one slot more',
-        },
-      );
-    }
-  }
-  return { partitions, disk: undefined };
 }
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -332,8 +141,10 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   checkImage(facts, wish);
   const extraNames = new Set((wish.extra ?? []).map(({ name }) => name));
   checkDisk(target, { force: wish.force || wish.noFormat, extraNames });
-  const slotSize = [...image.files.values()].reduce((sum, size) => sum + size, 0);
-  const places = wish.noFormat ? preparedPlaces(facts, wish, slotSize) : newPlaces(facts, wish, slotSize);
+  const size = slotSize(image.files);
+  const places = wish.noFormat
+    ? preparedPlaces(target, firmwareOf(facts, wish), size)
+    : newPlaces(target, wish, size);
   const byName = (name: string) => places.partitions.find((partition) => partition.name === name);
   const title = wish.entryName || 'Kairos';
   const steps: InstallStep[] = [];
@@ -399,7 +210,7 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
   const copySlot = (phase: 'active' | 'passive' | 'recovery', from: string | undefined) => {
     const place = slotPlaces.find(({ slot }) => slot === phase);
     if (place) {
-      add(phase, { kind: 'copy-slot', from, to: `${place.mount}${slotDirectory(phase)}`, size: slotSize });
+      add(phase, { kind: 'copy-slot', from, to: `${place.mount}${slotDirectory(phase)}`, size });
     }
   };
   copySlot('active', undefined);
@@ -473,7 +284,7 @@ export function planInstall(facts: InstallFacts, wish: InstallWish): InstallPlan
       digest: image.digest,
       name: image.manifest.name,
       version: image.manifest.version,
-      size: slotSize,
+      size,
     },
     erases: wish.noFormat ? [] : whatIsThere(target),
     partitions: places.partitions.map(({ start: _, ...partition }) => partition),

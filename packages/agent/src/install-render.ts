@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { formatSize } from '@kairos/facts/size';
 import { describeStep } from './describe-step.ts';
-import { type InstallPlan, type InstallStep, preparation } from './install-plan.ts';
+import { type InstallPlan, preparation } from './install-plan.ts';
+import { renderSteps, stepToJson } from './plan-render.ts';
 
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
@@ -26,7 +26,6 @@ export function renderPlan(plan: InstallPlan): string {
         ? [[`${step.to}/`, formatSize(step.size), '']]
         : [],
   );
-  const after = { nothing: 'nothing', reboot: 'restart', poweroff: 'power off' }[plan.after];
   return [
     `Disk    ${disk.path} (${formatSize(disk.size)}${disk.model === '' ? '' : `, ${disk.model}`})`,
     `Image   ${image.name} ${image.version} (${formatSize(image.size)}) from ${image.source}`,
@@ -54,24 +53,8 @@ export function renderPlan(plan: InstallPlan): string {
     'Files',
     ...indent(table(files)),
     '',
-    'Steps',
-    ...indent(
-      [...preparation, ...plan.steps].map(
-        (step, index) => `${String(index + 1).padStart(2)}  ${describeStep(step)}`,
-      ),
-    ),
-    '',
-    `Then    ${after}`,
-    '',
+    ...renderSteps([...preparation, ...plan.steps].map(describeStep), plan.after),
   ].join('\n');
-}
-
-/** A step without the bytes that it writes: their size and digest stand for them, as they may hold secrets. */
-function stepToJson(step: InstallStep): Readonly<Record<string, unknown>> {
-  if (!('content' in step)) return step;
-  const { content, ...rest } = step;
-  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
-  return { ...rest, size: content.length, digest };
 }
 
 /** The plan for programs: `--dry-run --json`. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { mergeDocuments } from '@kairos/config/collect';
 import type { InstallConfig } from './install-config.ts';
-import { environmentOf, wishOf } from './install-wish.ts';
+import { wishOf } from './install-wish.ts';
 
 const collected = { config: {}, tree: mergeDocuments([]).tree, documents: [], problems: [] };
 const wish = (config: InstallConfig, force = false) => wishOf(collected, config, { force, after: 'nothing' });
@@ -41,11 +41,4 @@ test('grub options of the installation win', () => {
     install: { grub_options: { extra_cmdline: 'b', timeout: 3 } },
   };
   expect(wish(config).grubOptions).toEqual({ extra_cmdline: 'b', saved_entry: 'cos', timeout: '3' });
-});
-
-test('environment is a list or a map', () => {
-  expect(environmentOf({ env: ['A=1', 'B=x=y', null, 'odd'], install: { env: { A: 2 } } })).toEqual({
-    A: '2',
-    B: 'x=y',
-  });
 });

@@ -2,6 +2,7 @@ import type { ExtraPartition, PartitionSizes } from '@kairos/artifacts/disk-layo
 import type { CollectedConfig } from './collect-config.ts';
 import type { InstallConfig, InstallKeys } from './install-config.ts';
 import type { InstallWish } from './install-plan.ts';
+import type { Afterwards } from './lifecycle.ts';
 import { oemFiles } from './oem-files.ts';
 
 type Mebibytes = string | number | null | undefined;
@@ -36,33 +37,13 @@ function grubOptions(config: InstallConfig): Record<string, string> {
   return options;
 }
 
-/** Variables for the programs that an installation runs, from `env` lists and maps. */
-export function environmentOf(config: InstallConfig): Readonly<Record<string, string>> {
-  const variables: Record<string, string> = {};
-  for (const given of [config.env, config.install?.env]) {
-    if (Array.isArray(given)) {
-      for (const entry of given) {
-        if (typeof entry === 'object' && entry !== null) {
-          for (const [name, value] of Object.entries(entry)) variables[name] = String(value ?? '');
-          continue;
-        }
-        const at = entry?.indexOf('=') ?? -1;
-        if (entry && at > 0) variables[entry.slice(0, at)] = entry.slice(at + 1);
-      }
-    } else {
-      for (const [name, value] of Object.entries(given ?? {})) variables[name] = String(value ?? '');
-    }
-  }
-  return variables;
-}
-
 /** What a configuration and the command line wish of an installation. */
 export function wishOf(
   collected: CollectedConfig,
   config: InstallConfig,
   given: {
     readonly force: boolean;
-    readonly after: InstallWish['after'];
+    readonly after: Afterwards;
     readonly ejects?: string | undefined;
   },
 ): InstallWish {

@@ -1,5 +1,27 @@
-import { reasonOf } from '@kairos/facts/errors';
+import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
+
+/** What becomes of the machine when an operation is done. */
+export type Afterwards = 'nothing' | 'reboot' | 'poweroff';
+
+/**
+ * How the machine ends after an operation: as the command line says, else as the configuration does.
+ * @throws KairosError `REBOOT_AND_POWEROFF`
+ */
+export function afterwards(
+  flags: { readonly reboot?: boolean | undefined; readonly poweroff?: boolean | undefined },
+  keys: { readonly reboot?: boolean | null | undefined; readonly poweroff?: boolean | null | undefined },
+): Afterwards {
+  if (flags.reboot && flags.poweroff) {
+    throw new KairosError('REBOOT_AND_POWEROFF', '--reboot and --poweroff exclude each other', {
+      exit: 'usage',
+    });
+  }
+  if (flags.reboot) return 'reboot';
+  if (flags.poweroff) return 'poweroff';
+  if (keys.reboot) return 'reboot';
+  return keys.poweroff ? 'poweroff' : 'nothing';
+}
 
 /**
  * Restarts the machine or switches it off. The init is asked first, so that services end in order; where there is
@@ -7,7 +29,7 @@ import type { Host } from '@kairos/host/host';
  */
 export async function endMachine(
   host: Host,
-  how: 'reboot' | 'poweroff',
+  how: Exclude<Afterwards, 'nothing'>,
   warn: (message: string) => void,
 ): Promise<void> {
   await host.run(['sync']);

@@ -4,7 +4,7 @@ import { paths } from '@kairos/facts/paths';
 import type { Disk, Partition } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import type { Cleanup } from './cleanup.ts';
-import { workMounts } from './install-plan.ts';
+import { workMounts } from './work-mounts.ts';
 
 export type PartitionKey = keyof typeof workMounts;
 

@@ -1,8 +1,8 @@
 import type { CloudConfig } from '@kairos/config/schema/root';
-import { KairosError } from '@kairos/facts/errors';
 import { defaultTries } from './boot-choice.ts';
 import { type CollectedConfig, isMapping } from './collect-config.ts';
 import { hasAdmin } from './install-config.ts';
+import { afterwards } from './lifecycle.ts';
 import type { ResetWish } from './reset-journal.ts';
 import { checkNodeConfig } from './upgrade-config.ts';
 
@@ -22,19 +22,6 @@ export interface ResetConfig {
   readonly warnings: readonly string[];
   /** Whether anybody could log in to the node with this configuration. */
   readonly hasAdmin: boolean;
-}
-
-/** @throws KairosError `REBOOT_AND_POWEROFF` */
-function afterwards(flags: ResetFlags, reset: ResetKeys): ResetWish['after'] {
-  if (flags.reboot && flags.poweroff) {
-    throw new KairosError('REBOOT_AND_POWEROFF', '--reboot and --poweroff exclude each other', {
-      exit: 'usage',
-    });
-  }
-  if (flags.reboot) return 'reboot';
-  if (flags.poweroff) return 'poweroff';
-  if (reset.reboot) return 'reboot';
-  return reset.poweroff ? 'poweroff' : 'nothing';
 }
 
 /**

@@ -12,14 +12,17 @@ import { parse } from 'yaml';
 import { assessment, readEnvironment } from './boot-choice.ts';
 import { Cleanup } from './cleanup.ts';
 import { isMapping } from './collect-config.ts';
-import { workMounts } from './install-plan.ts';
 import { discardPrefix } from './leftovers.ts';
 import { type OpenPartition, openPartition } from './partition-access.ts';
 import { type ResetJournal, readResetJournal, resetJournalName } from './reset-journal.ts';
-import type { DataPartition, ResetFacts, ResetFilesystem, SlotNow } from './reset-plan.ts';
+import type { ResetFacts } from './reset-order.ts';
+import type { DataPartition, ResetFilesystem } from './reset-partition.ts';
+import type { SlotNow } from './reset-slots.ts';
+import { slotSize } from './slot-size.ts';
 import { damageOf, readSlot, treeSize } from './slot-view.ts';
 import { bootloaderFacts, imageManifestDigest, partialFiles, presentFiles } from './upgrade-facts.ts';
 import { journalName } from './upgrade-journal.ts';
+import { workMounts } from './work-mounts.ts';
 
 type DiskPart = 'state' | 'recovery' | 'oem' | 'persistent';
 
@@ -240,7 +243,7 @@ export async function gatherResetFacts(options: ResetGatherOptions): Promise<Res
   const mountPoint = state.place?.mountPoint ?? workMounts.state;
   const cos = `${mountPoint}/cOS`;
   const digest = await imageManifestDigest(image);
-  const size = [...image.files.values()].reduce((sum, one) => sum + one, 0);
+  const size = slotSize(image.files);
   const free = state.place
     ? host.freeSpace(files.real(mountPoint))
     : Math.floor(state.size * (1 - filesystemShare));

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { formatSize } from '@kairos/facts/size';
 import { describeResetStep } from './execute-reset.ts';
-import type { ResetPlan, ResetStep } from './reset-plan.ts';
+import { renderSteps, stepToJson } from './plan-render.ts';
+import type { ResetPlan } from './reset-plan.ts';
 
 /** What is lost and what stays, for who has to agree. */
 export function renderResetSummary(plan: ResetPlan): string {
@@ -27,22 +27,8 @@ export function renderResetPlan(plan: ResetPlan): string {
     `        ${image.digest}`,
     `Space   ${formatSize(space.needed)} of ${formatSize(space.available)}`,
     '',
-    'Steps',
-    ...plan.steps.map((step, index) => `  ${String(index + 1).padStart(2)}  ${describeResetStep(step)}`),
-    '',
-    `Then    ${{ nothing: 'nothing', reboot: 'restart', poweroff: 'power off' }[plan.after]}`,
-    '',
+    ...renderSteps(plan.steps.map(describeResetStep), plan.after),
   ].join('\n');
-}
-
-function stepToJson(step: ResetStep): Readonly<Record<string, unknown>> {
-  if (!('content' in step)) return step;
-  const { content, ...rest } = step;
-  return {
-    ...rest,
-    size: content.length,
-    digest: `sha256:${createHash('sha256').update(content).digest('hex')}`,
-  };
 }
 
 /** The plan for programs: `--dry-run --json`. */

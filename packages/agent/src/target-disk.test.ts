@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { GiB, MiB } from '@kairos/facts/size';
 import { directoryHost } from '@kairos/host/directory';
 import type { Disk, Partition } from '@kairos/host/disks';
+import { disk, partition } from './fixture-disk.ts';
 import {
   checkDisk,
   chooseDisk,
@@ -19,20 +20,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'disk-'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-function disk(name: string, size: number, more: Partial<Disk> = {}): Disk {
-  return {
-    ...{ path: `/dev/${name}`, name, size, readOnly: false, removable: false, model: '', type: 'disk' },
-    ...{ partitionTable: '', filesystem: '', label: '', mountPoints: [], partitions: [], ...more },
-  };
-}
-
-function partition(path: string, more: Partial<Partition> = {}): Partition {
-  return {
-    ...{ path, name: path.slice(5), label: '', partitionName: '', filesystem: '', uuid: '' },
-    ...{ partitionUuid: '', size: 100 * MiB, mountPoints: [], ...more },
-  };
-}
 
 describe('the largest disk', () => {
   test.each<[string, Disk[], string]>([

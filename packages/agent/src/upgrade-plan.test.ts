@@ -1,39 +1,15 @@
 import { describe, expect, test } from 'bun:test';
-import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { MiB } from '@kairos/facts/size';
-import { slotFiles } from '@kairos/facts/slot';
+import { digestOf, manifestOf, sevenFiles, viewOf } from './fixture-slot.ts';
 import type { SlotPlace } from './leftovers.ts';
-import type { SlotView } from './slot-view.ts';
 import type { UpgradeJournal } from './upgrade-journal.ts';
-import { planUpgrade, type UpgradeFacts, type UpgradeStep, type UpgradeWish } from './upgrade-plan.ts';
+import { planUpgrade, type UpgradeFacts, type UpgradeWish } from './upgrade-plan.ts';
+import type { UpgradeStep } from './upgrade-step.ts';
 
-const digest = (version: string) => `sha256:${version.replace(/\D/g, '').padStart(12, '0').padEnd(64, '0')}`;
-const manifest = (version: string, more: Partial<ImageManifest> = {}): ImageManifest => ({
-  ...{ schemaVersion: 1, name: 'kairos', version, architecture: 'amd64', flavor: 'debian' },
-  ...{ flavorRelease: '13', variant: 'core', model: 'generic', kernel: '6', init: 'systemd' },
-  filesystem: 'erofs',
-  verity: {
-    ...{ rootHash: digest(version).slice(7), salt: '', algorithm: 'sha256', blockSize: 4096 },
-    ...{ dataBlocks: 1, hashStartBlock: 2 },
-  },
-  files: Object.fromEntries(
-    Object.values(slotFiles)
-      .filter((name) => name !== slotFiles.manifest)
-      .map((name) => [name, { size: 10 * MiB, digest: digest(version) }]),
-  ),
-  provenance: { base: '', inputs: digest('0'), builder: '', epoch: 0 },
-  ...more,
-});
-const view = (version: string): SlotView => ({
-  digest: digest(version),
-  manifest: manifest(version),
-  whole: true,
-});
 const slot = (version: string | undefined): SlotPlace => ({
   there: version !== undefined,
-  slot: version === undefined ? undefined : view(version),
+  slot: version === undefined ? undefined : viewOf(version),
 });
-const files = new Map(Object.values(slotFiles).map((name) => [name, 10 * MiB]));
 
 interface Given {
   readonly active?: string;
@@ -48,7 +24,7 @@ interface Given {
 function factsOf(given: Given): UpgradeFacts {
   const { active = 'v2', passive = 'v1', running = 'v2', boot = 'active' } = given;
   return {
-    ...{ mountPoint: '/s', bootState: boot, runningRootHash: digest(running).slice(7) },
+    ...{ mountPoint: '/s', bootState: boot, runningRootHash: digestOf(running).slice(7) },
     ...{ target: slot(active), passive: slot(passive), discarded: [], architecture: 'amd64' },
     transition: {
       ...slot(given.transition),
@@ -58,12 +34,17 @@ function factsOf(given: Given): UpgradeFacts {
     },
     local: {},
     journal: given.journal && {
-      ...{ schemaVersion: 1, slot: 'active', next: digest('v3'), previous: digest('v2') },
+      ...{ schemaVersion: 1, slot: 'active', next: digestOf('v3'), previous: digestOf('v2') },
       previousBecomesPassive: true,
       ...given.journal,
     },
     flavor: 'debian',
-    image: { source: 'dir:/x', manifestDigest: digest('v3'), manifest: manifest('v3'), files },
+    image: {
+      source: 'dir:/x',
+      manifestDigest: digestOf('v3'),
+      manifest: manifestOf('v3'),
+      files: sevenFiles,
+    },
     ...{ label: 'COS_STATE', free: 100 * MiB, targetDamage: undefined, assessment: {} },
     userEnvironment: { path: '/oem/grubenv', variables: {} },
     bootloader: { steps: [], notes: [] },
@@ -133,7 +114,7 @@ describe('names', () => {
     ],
     [
       'cut between the exchanges, another image wished',
-      { active: 'v4', transition: 'v2', running: 'v4', journal: { next: digest('v4') } },
+      { active: 'v4', transition: 'v2', running: 'v4', journal: { next: digestOf('v4') } },
       {},
       [
         ...['transition<->passive', ...out('1'), '-upgrade.json'],
@@ -155,7 +136,7 @@ describe('names', () => {
     [
       'the slot of an earlier run that the system runs from keeps its files',
       {
-        more: { discarded: [{ name: 'discard-9', slot: view('v2'), size: MiB }] },
+        more: { discarded: [{ name: 'discard-9', slot: viewOf('v2'), size: MiB }] },
         active: 'v4',
         running: 'v2',
       },
@@ -213,7 +194,7 @@ test.each<[string, Given, Partial<UpgradeWish>, object]>([
     'another flavor',
     {
       more: {
-        image: { ...factsOf({}).image, manifest: manifest('v3', { flavor: 'fedora' }) },
+        image: { ...factsOf({}).image, manifest: manifestOf('v3', { flavor: 'fedora' }) },
       },
     },
     {},
@@ -221,51 +202,18 @@ test.each<[string, Given, Partial<UpgradeWish>, object]>([
   ],
   [
     'a file is missing',
-    { more: { image: { ...factsOf({}).image, files: new Map([...files].slice(1)) } } },
+    { more: { image: { ...factsOf({}).image, files: new Map([...sevenFiles].slice(1)) } } },
     {},
     { code: 'SLOT_INCOMPLETE' },
   ],
   [
     'a file that climbs',
-    { more: { image: { ...factsOf({}).image, files: new Map([...files, ['../x', 1]]) } } },
+    { more: { image: { ...factsOf({}).image, files: new Map([...sevenFiles, ['../x', 1]]) } } },
     {},
     { code: 'SLOT_FILE_NAME' },
   ],
   ['too many tries', {}, { tries: 10 }, { code: 'TRIES_INVALID' }],
-  [
-    'no space',
-    { more: { free: 71 * MiB - 1 } },
-    {},
-    {
-      code: 'NO_SPACE',
-      exit: 'noSpace',
-      details: { needed: 71 * MiB, available: 71 * MiB - 1, partition: 'COS_STATE' },
-    },
-  ],
+  ['no space', { more: { free: 71 * MiB - 1 } }, {}, { code: 'NO_SPACE', exit: 'noSpace' }],
 ])('%s is refused', (_, given, wish, error) => {
   expect(() => plan(given, wish)).toThrow(expect.objectContaining(error));
-});
-
-test('what is there of the image needs no space, and what goes gives some', () => {
-  const present = [...files.keys()].slice(0, 4);
-  const transition = { there: true, slot: undefined, size: 45 * MiB, present, partial: {} };
-  // 30 MiB to write and 1 MiB over; 5 MiB of what is in transition goes.
-  expect(plan({ more: { transition, free: 26 * MiB } }).space).toEqual({
-    needed: 31 * MiB,
-    available: 31 * MiB,
-  });
-  // A file that was begun needs space for its rest only.
-  const begun = { ...transition, size: 50 * MiB, partial: { [[...files.keys()][4] ?? '']: 5 * MiB } };
-  expect(plan({ more: { transition: begun, free: 21 * MiB } }).space).toEqual({
-    needed: 26 * MiB,
-    available: 26 * MiB,
-  });
-  const discarded = [{ name: 'discard-9', slot: view('v9'), size: 60 * MiB }];
-  expect(plan({ more: { discarded, free: 11 * MiB } }).space.available).toBe(71 * MiB);
-});
-
-test('what a slot here has is not fetched', () => {
-  const { image } = plan({ more: { local: { 'root.img': '/s/cOS/passive/root.img' } } });
-  const root = files.get('root.img') ?? 0;
-  expect([image.missing - image.fetched, image.missing]).toEqual([root, 70 * MiB]);
 });

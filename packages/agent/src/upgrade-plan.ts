@@ -2,113 +2,27 @@ import type { Architecture } from '@kairos/facts/architecture';
 import { type BootState, bootStateNames } from '@kairos/facts/boot-state';
 import { KairosError } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
-import { formatSize, MiB } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import { assessment, defaultTries, forgetUnloadable, maximumTries } from './boot-choice.ts';
 import type { BootloaderStep } from './bootloader-update.ts';
+import { checkArchitecture } from './check-architecture.ts';
 import { checkSlotFiles } from './check-slot-files.ts';
 import type { ChrootStage } from './chroot-stage.ts';
-import { checkArchitecture, type InstallAction } from './install-plan.ts';
-import {
-  giveName,
-  hasRunningImage,
-  planLeftovers,
-  runsFrom,
-  type SlotAction,
-  type SlotPlace,
-  type SlotsFound,
-  throwAway,
-} from './leftovers.ts';
+import { giveName, hasRunningImage, planLeftovers, throwAway } from './leftovers.ts';
+import type { Afterwards } from './lifecycle.ts';
 import type { SlotView } from './slot-view.ts';
-import { journalName, type UpgradeJournal } from './upgrade-journal.ts';
+import { type CopyFacts, type CopyPlan, planCopy } from './upgrade-copy.ts';
+import { type FallbackFacts, outgoingRuns, reasonToKeepPassive } from './upgrade-fallback.ts';
+import { journalName } from './upgrade-journal.ts';
+import type { UpgradeAction, UpgradePhase, UpgradeStep } from './upgrade-step.ts';
 
-/** Parts of an upgrade, for progress. */
-export type UpgradePhase =
-  | 'recover'
-  | 'before-upgrade'
-  | 'copy'
-  | 'bootloader'
-  | 'switch'
-  | 'cleanup'
-  | 'boot-entry'
-  | 'after-upgrade'
-  | 'done';
-
-/** One step, as data. Whoever carries it out needs nothing else but the image. */
-export type UpgradeAction =
-  | Extract<
-      InstallAction,
-      { kind: 'stage' | 'chroot-stage' | 'hook' | 'remove' | 'write-file' | 'write-device' }
-    >
-  | BootloaderStep
-  /** Makes a mounted partition writable until the end. */
-  | { readonly kind: 'make-writable'; readonly mountPoint: string }
-  /** Writes the image's files into a directory; those that are there and right stay. */
-  | {
-      readonly kind: 'copy-image';
-      readonly to: string;
-      /** Bytes to be written. */
-      readonly size: number;
-      readonly present: readonly string[];
-      /** Bytes that an interrupted run has left of a file, which is continued. */
-      readonly partial: Readonly<Record<string, number>>;
-      /** Files of slots here with the same content, which are copied instead of fetched. */
-      readonly local: Readonly<Record<string, string>>;
-    }
-  /** Has the node's configuration checked by the agent in the image that was copied. */
-  | {
-      readonly kind: 'check-config';
-      readonly rootImage: string;
-      readonly filesystem: string;
-      readonly force: boolean;
-    }
-  | { readonly kind: 'write-journal'; readonly path: string; readonly journal: UpgradeJournal }
-  | SlotAction
-  /** Merges variables into a GRUB environment block; an empty value removes one. */
-  | {
-      readonly kind: 'set-environment';
-      readonly path: string;
-      readonly changes: GrubVariables;
-      /** The block is ours alone: a damaged one is written anew. */
-      readonly own: boolean;
-    }
-  | {
-      readonly kind: 'record';
-      readonly path: string;
-      readonly what: 'active' | 'recovery';
-      readonly source: string;
-    };
-
-export type UpgradeStep = UpgradeAction & { readonly phase: UpgradePhase };
-
-export interface UpgradeFacts extends SlotsFound {
+export interface UpgradeFacts extends FallbackFacts, CopyFacts {
   readonly architecture: Architecture;
   /** Flavor of the running system, for a slot that does not say. */
   readonly flavor: string;
-  readonly image: {
-    readonly source: string;
-    /** Digest of `image.json`. */
-    readonly manifestDigest: string;
-    readonly manifest: ImageManifest;
-    readonly files: ReadonlyMap<string, number>;
-  };
-  /** Label of the partition of the slots. */
-  readonly label: string;
-  /** Bytes that are free on it. */
-  readonly free: number;
-  /** Why the target cannot be trusted to start: its files are missing or not right. */
-  readonly targetDamage: string | undefined;
-  readonly transition: SlotPlace & {
-    readonly size: number;
-    /** Files of the image that are there already, read and right. */
-    readonly present: readonly string[];
-    /** Bytes that are there of files of the image which are not whole. */
-    readonly partial: Readonly<Record<string, number>>;
-  };
-  /** Files of slots on this disk that have the digest of a file of the image, by the name of that. */
-  readonly local: Readonly<Record<string, string>>;
-  readonly assessment: GrubVariables;
+  readonly image: FallbackFacts['image'] & CopyFacts['image'] & { readonly manifest: ImageManifest };
+  readonly transition: CopyFacts['transition'];
   /** Where `next_entry` goes, and what is there; `undefined` where there is no such place. */
   readonly userEnvironment: { readonly path: string; readonly variables: GrubVariables } | undefined;
   readonly bootloader: { readonly steps: readonly BootloaderStep[]; readonly notes: readonly string[] };
@@ -126,7 +40,7 @@ export interface UpgradeWish {
   readonly tries?: number;
   /** Where this system has what the stage `after-upgrade-chroot` may write to; missing where it has no steps. */
   readonly chrootBinds?: ChrootStage['binds'];
-  readonly after: 'nothing' | 'reboot' | 'poweroff';
+  readonly after: Afterwards;
 }
 
 export interface UpgradePlan {
@@ -136,22 +50,16 @@ export interface UpgradePlan {
     readonly digest: string;
     readonly name: string;
     readonly version: string;
-    /** Bytes of the slot. */
-    readonly size: number;
-    /** Bytes that are still to be written. */
-    readonly missing: number;
-    /** Those of them that come from the source, and not from a slot here. */
-    readonly fetched: number;
-  };
+  } & Pick<CopyPlan, 'size' | 'missing' | 'fetched'>;
   readonly from: { readonly name: string; readonly version: string } | undefined;
   /** What is the fallback afterwards, in words. */
   readonly fallback: string | undefined;
-  readonly space: { readonly needed: number; readonly available: number };
+  readonly space: CopyPlan['space'];
   /** The slot holds the image already. */
   readonly upToDate: boolean;
   readonly notes: readonly string[];
   readonly steps: readonly UpgradeStep[];
-  readonly after: 'nothing' | 'reboot' | 'poweroff';
+  readonly after: Afterwards;
 }
 
 function checkBootState(state: BootState): void {
@@ -187,49 +95,12 @@ function checkImage({ image, architecture, target, flavor }: UpgradeFacts, wish:
   }
 }
 
-/** Directories, and files rounded up to blocks. */
-const overhead = MiB;
-
 function checkTries(tries: number): void {
   if (Number.isInteger(tries) && tries >= 0 && tries <= maximumTries) return;
   throw new KairosError('TRIES_INVALID', `upgrade.tries is ${tries}; it can be 0 to ${maximumTries}`, {
     exit: 'invalidInput',
     hint: 'GRUB counts the starts of a new system down; 0 switches that off',
   });
-}
-
-/** Why the slot that gets the image is not worth keeping as the fallback, so that the fallback of now stays. */
-function reasonToKeepPassive(facts: UpgradeFacts, passive: SlotView | undefined): string | undefined {
-  const { target, targetDamage, image, bootState, journal } = facts;
-  if (!target.slot || targetDamage !== undefined) {
-    return `the active slot is not whole: ${targetDamage ?? 'it has no image.json that can be read'}`;
-  }
-  if (target.slot.digest === image.manifestDigest) return 'the active slot held the same image';
-  const [inPassive, inTarget] = [hasRunningImage(facts, passive), hasRunningImage(facts, target.slot)];
-  if (inPassive === inTarget ? bootState === 'passive' : inPassive) {
-    return 'the system runs from it';
-  }
-  const tries = facts.assessment[assessment.tries];
-  // An interrupted upgrade has set the counter for its own image, which is not in place yet.
-  const isOwnCounter = journal?.slot === 'active' && journal.previous === target.slot.digest;
-  if (isOwnCounter ? !journal.previousBecomesPassive : tries !== undefined) {
-    return tries === '0' ? 'the active slot has failed' : 'the active slot has not proven itself yet';
-  }
-  return undefined;
-}
-
-/** Whether the system runs from the slot that goes: the older fallback, or, where that stays, the target. */
-function outgoingRuns(
-  facts: UpgradeFacts,
-  slot: 'active' | 'recovery',
-  toFallback: boolean,
-  fallback: SlotPlace,
-): boolean {
-  const { target, bootState, runningRootHash } = facts;
-  if (toFallback) return runsFrom(facts, fallback.slot, [target.slot]);
-  if (slot === 'active' && bootState !== 'active') return runsFrom(facts, target.slot, [fallback.slot]);
-  const byName = slot === 'active' || bootState === 'recovery' || bootState === 'autoreset';
-  return byName && target.slot !== undefined && target.slot.manifest.verity.rootHash === runningRootHash;
 }
 
 /**
@@ -243,7 +114,7 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
   checkTries(tries);
   checkImage(facts, wish);
 
-  const { image, mountPoint, target, transition, bootState } = facts;
+  const { image, mountPoint, target, bootState } = facts;
   const cos = `${mountPoint}/cOS`;
   const journalPath = `${cos}/${journalName}`;
   const notes = [...facts.bootloader.notes];
@@ -257,38 +128,8 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
   const running =
     upToDate && wish.slot === 'active' && bootState === 'active' && hasRunningImage(facts, target.slot);
 
-  const size = [...image.files.values()].reduce((sum, one) => sum + one, 0);
   const leftovers = planLeftovers(facts, !upToDate);
-  const present = leftovers.interruption === 'copying' ? transition.present : [];
-  const partial = leftovers.interruption === 'copying' ? transition.partial : {};
-  const sizeOf = (name: string) => image.files.get(name) ?? 0;
-  const restOf = (name: string) => sizeOf(name) - (partial[name] ?? 0);
-  const presentSize =
-    present.reduce((sum, name) => sum + sizeOf(name), 0) +
-    Object.values(partial).reduce((sum, one) => sum + one, 0);
-  const missing = upToDate ? 0 : size - presentSize;
-  const local = Object.fromEntries(Object.entries(facts.local).filter(([name]) => !present.includes(name)));
-  const fetched = Math.max(0, missing - Object.keys(local).reduce((sum, name) => sum + restOf(name), 0));
-  const needed = upToDate ? 0 : missing + overhead;
-  const available =
-    facts.free +
-    facts.discarded.reduce((sum, one) => sum + (leftovers.running.includes(one) ? 0 : one.size), 0) +
-    // One that is to become the fallback changes places with the older fallback, of about its size, which goes.
-    (transition.there && !leftovers.transitionRuns ? Math.max(0, transition.size - presentSize) : 0);
-  if (needed > available) {
-    throw new KairosError(
-      'NO_SPACE',
-      `${image.source} needs ${formatSize(needed)} on ${facts.label}, which has ${formatSize(available)} for it`,
-      {
-        exit: 'noSpace',
-        hint:
-          leftovers.running.length > 0 || leftovers.transitionRuns
-            ? 'The system still runs from a slot that was replaced; restart, then run it again'
-            : 'The partition was made for the image that was installed; use a smaller image, or install anew',
-        details: { needed, available, partition: facts.label },
-      },
-    );
-  }
+  const { present, partial, local, size, missing, fetched, space } = planCopy(facts, leftovers, upToDate);
 
   if (!running || leftovers.actions.length > 0 || facts.bootloader.steps.length > 0) {
     add('recover', { kind: 'make-writable', mountPoint });
@@ -400,7 +241,7 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
     from: target.slot && { name: target.slot.manifest.name, version: target.slot.manifest.version },
     fallback:
       wish.slot === 'recovery' ? undefined : words(toFallback && !upToDate ? target.slot : fallback.slot),
-    space: { needed, available },
+    space,
     upToDate,
     notes,
     steps,

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { formatSize } from '@kairos/facts/size';
 import { describeUpgradeStep } from './execute-upgrade.ts';
-import type { UpgradePlan, UpgradeStep } from './upgrade-plan.ts';
+import { renderSteps, stepToJson } from './plan-render.ts';
+import type { UpgradePlan } from './upgrade-plan.ts';
 
 /** The plan for people: `--dry-run`. */
 export function renderUpgradePlan(plan: UpgradePlan): string {
@@ -15,24 +15,10 @@ export function renderUpgradePlan(plan: UpgradePlan): string {
     `Space     ${formatSize(space.needed)} of ${formatSize(space.available)}`,
     ...plan.notes.map((note) => `Note      ${note}`),
     '',
-    'Steps',
-    ...plan.steps.map((step, index) => `  ${String(index + 1).padStart(2)}  ${describeUpgradeStep(step)}`),
-    '',
-    `Then    ${{ nothing: 'nothing', reboot: 'restart', poweroff: 'power off' }[plan.after]}`,
-    '',
+    ...renderSteps(plan.steps.map(describeUpgradeStep), plan.after),
   ];
   if (plan.upToDate) lines.unshift('The slot holds this image already', '');
   return lines.join('\n');
-}
-
-function stepToJson(step: UpgradeStep): Readonly<Record<string, unknown>> {
-  if (!('content' in step)) return step;
-  const { content, ...rest } = step;
-  return {
-    ...rest,
-    size: content.length,
-    digest: `sha256:${createHash('sha256').update(content).digest('hex')}`,
-  };
 }
 
 /** The plan for programs: `--dry-run --json`. */

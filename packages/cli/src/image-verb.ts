@@ -3,13 +3,15 @@ import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
-import { type BuildOptions, type BuildRequest, buildImage, planImage } from '@kairos/image/build';
+import { buildImage } from '@kairos/image/build';
+import type { BuildOptions, BuildRequest } from '@kairos/image/build-request';
 import {
   type Definition,
   type LocatedDefinition,
   mergeDefinition,
   readDefinition,
 } from '@kairos/image/definition';
+import { planImage } from '@kairos/image/plan-image';
 import { describeStep } from '@kairos/image/plan-text';
 import type { BuildImageFlags } from './commands/build-image.ts';
 import { interruptible } from './interrupt.ts';

@@ -1,4 +1,5 @@
-import type { BuildPlan, BuildStep } from './plan.ts';
+import type { BuildStep } from './build-step.ts';
+import type { BuildPlan } from './plan.ts';
 
 const octal = (mode: number) => mode.toString(8).padStart(4, '0');
 const list = (items: readonly string[]) => (items.length === 0 ? 'nothing' : items.join(' '));

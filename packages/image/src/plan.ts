@@ -4,64 +4,10 @@ import { KairosError } from '@kairos/facts/errors';
 import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
 import { type Base, showBase } from './base.ts';
+import type { BuildStep } from './build-step.ts';
 import { builtinComponents, type Component, findComponent } from './component.ts';
 import type { Definition } from './definition.ts';
-import type { Compression, FilesystemType } from './filesystem.ts';
 import { type Flavor, type Init, packagesFor, type Role } from './flavor.ts';
-
-/** One step of a build. A plan is a list of them, computed without touching anything. */
-export type BuildStep =
-  | { readonly kind: 'bootstrap'; readonly suite: string; readonly packages: readonly string[] }
-  | { readonly kind: 'unpack'; readonly archive: string }
-  | { readonly kind: 'copy'; readonly directory: string }
-  | { readonly kind: 'unpack-image'; readonly image: string }
-  | {
-      readonly kind: 'install-packages';
-      readonly manager: Flavor['packageManager'];
-      readonly packages: readonly string[];
-    }
-  | {
-      readonly kind: 'file';
-      readonly path: string;
-      readonly content: string;
-      readonly mode: number;
-      readonly from: string;
-    }
-  | {
-      readonly kind: 'copy-file';
-      readonly path: string;
-      readonly source: string;
-      readonly mode: number;
-      readonly from: string;
-    }
-  | { readonly kind: 'link'; readonly path: string; readonly target: string; readonly from: string }
-  | { readonly kind: 'directory'; readonly path: string; readonly mode: number; readonly from: string }
-  | {
-      readonly kind: 'services';
-      readonly init: Init;
-      readonly enable: readonly string[];
-      readonly mask: readonly string[];
-    }
-  | { readonly kind: 'release' }
-  | { readonly kind: 'clean' }
-  | { readonly kind: 'mount-points'; readonly paths: readonly string[] }
-  | { readonly kind: 'check'; readonly checks: readonly PlannedCheck[] }
-  | { readonly kind: 'initrd'; readonly type: 'thin' | 'dracut' }
-  | { readonly kind: 'bootloader' }
-  | {
-      readonly kind: 'root-image';
-      readonly type: FilesystemType | undefined;
-      readonly compression: Compression;
-    }
-  | { readonly kind: 'container' }
-  | { readonly kind: 'publish'; readonly output: string };
-
-export interface PlannedCheck {
-  readonly path: string;
-  readonly is: 'file' | 'executable' | 'directory';
-  readonly hint: string;
-  readonly from: string;
-}
 
 /** What is known of a root before anything is done to it. */
 export interface BaseFacts {

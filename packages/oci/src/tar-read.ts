@@ -4,7 +4,6 @@ import {
   blockSize,
   decodeText,
   isZeroBlock,
-  numericField,
   parseHeader,
   type RawHeader,
   type TarEntryType,
@@ -12,6 +11,7 @@ import {
   typeByFlag,
 } from './tar-header.ts';
 import { applyPaxRecords, noAttributes, type PaxAttributes, parsePaxRecords } from './tar-pax.ts';
+import { type Extent, maximumExtents, type SparseSource, sparseFile } from './tar-sparse.ts';
 
 /*
  * Own code rather than modern-tar, which decodes names and pax values leniently as UTF-8: `security.capability` and
@@ -22,13 +22,6 @@ import { applyPaxRecords, noAttributes, type PaxAttributes, parsePaxRecords } fr
 /** Bytes of an extended header or a long name. Names end at 4095 bytes and attributes at 64 KiB each. */
 const maximumMetadata = 1024 * 1024;
 const maximumName = 4095;
-const maximumExtents = 100_000;
-
-/** A stretch of a sparse file that has data. */
-export interface Extent {
-  readonly offset: number;
-  readonly length: number;
-}
 
 /** A piece of a file's content and its place in it; between pieces are zeros. */
 export interface Segment {
@@ -90,6 +83,15 @@ class TarReader {
   private globals: PaxAttributes = noAttributes();
   private globalRecords = false;
   private body: Body = { left: 0, padding: 0 };
+  private readonly sparseSource: SparseSource = {
+    left: () => this.body.left,
+    headerBlock: () => this.sparseBlock(),
+    contentBlock: async () => {
+      const block = await this.sparseBlock();
+      this.body.left -= blockSize;
+      return block;
+    },
+  };
 
   constructor(
     stream: AsyncIterable<Uint8Array> | SkippingStream,
@@ -250,7 +252,10 @@ class TarReader {
     if (type === 'directory') name = name.replace(/(?<=.)\/+$/, '');
     const stored = type === 'file' ? (pax.size ?? header.size) : 0;
     this.body = { left: stored, padding: (blockSize - (stored % blockSize)) % blockSize };
-    const sparse = type === 'file' ? await this.sparseMap(header, block, pax, where) : undefined;
+    const sparse =
+      type === 'file'
+        ? await sparseFile(header.flag, block, pax.sparse, this.sparseSource, where)
+        : undefined;
     const size = sparse?.size ?? stored;
     const { reader } = this;
     const common = {
@@ -287,6 +292,12 @@ class TarReader {
     };
   }
 
+  private async sparseBlock(): Promise<Uint8Array> {
+    const block = await this.reader.take(blockSize);
+    if (block.length < blockSize) throw this.truncated('within the map of a sparse file');
+    return block;
+  }
+
   private async *segments(body: Body, extents: readonly Extent[], where: string): AsyncGenerator<Segment> {
     for (const extent of extents) {
       let done = 0;
@@ -305,109 +316,6 @@ class TarReader {
         done += bytes.length;
       }
     }
-  }
-
-  private async sparseMap(
-    header: RawHeader,
-    block: Uint8Array,
-    pax: PaxAttributes,
-    where: string,
-  ): Promise<{ size: number; extents: Extent[] } | undefined> {
-    const { major, minor, realSize, map } = pax.sparse;
-    if (header.flag === 'S') {
-      const numbers = await this.oldGnuMap(block, where);
-      return this.extents(numbers, numericField(block, 483, 12, where), where);
-    }
-    if (major === undefined && map === undefined) return undefined;
-    if (realSize === undefined) throw tarError('TAR_INVALID', where, 'a sparse file without its size');
-    if (major === undefined || major === 0) return this.extents(map ?? [], realSize, where);
-    if (major !== 1 || minor !== 0) {
-      throw tarError('TAR_UNSUPPORTED', where, `the sparse format ${major}.${minor} is not supported`);
-    }
-    return this.extents(await this.mapInContent(where), realSize, where);
-  }
-
-  /** Old GNU format: four pairs in the header, more in blocks that follow it. */
-  private async oldGnuMap(block: Uint8Array, where: string): Promise<number[]> {
-    const numbers: number[] = [];
-    const pairs = (from: Uint8Array, offset: number, count: number) => {
-      for (let index = 0; index < count; index++) {
-        const at = offset + 24 * index;
-        if (from[at] === 0 && from[at + 12] === 0) return;
-        numbers.push(numericField(from, at, 12, where), numericField(from, at + 12, 12, where));
-      }
-    };
-    pairs(block, 386, 4);
-    let more = block[482] !== 0;
-    while (more) {
-      const next = await this.reader.take(blockSize);
-      if (next.length < blockSize) throw this.truncated('within the map of a sparse file');
-      pairs(next, 0, 21);
-      more = next[504] !== 0;
-      if (numbers.length > 2 * maximumExtents) {
-        throw tarError('TAR_TOO_LARGE', where, `a sparse file has more than ${maximumExtents} extents`);
-      }
-    }
-    return numbers;
-  }
-
-  /** Format 1.0: decimal numbers, one a line, padded to a block, before the data. */
-  private async mapInContent(where: string): Promise<number[]> {
-    const numbers: number[] = [];
-    let expected: number | undefined;
-    let current = 0;
-    let digits = 0;
-    while (expected === undefined || numbers.length < expected) {
-      if (this.body.left < blockSize) throw tarError('TAR_INVALID', where, 'the map of a sparse file is cut');
-      const block = await this.reader.take(blockSize);
-      if (block.length < blockSize) throw this.truncated('within the map of a sparse file');
-      this.body.left -= blockSize;
-      for (const byte of block) {
-        if (expected !== undefined && numbers.length === expected) break;
-        if (byte === 0x0a && digits > 0) {
-          if (expected === undefined) {
-            expected = 2 * current;
-            if (current > maximumExtents) {
-              throw tarError('TAR_TOO_LARGE', where, `a sparse file has more than ${maximumExtents} extents`);
-            }
-          } else numbers.push(current);
-          current = 0;
-          digits = 0;
-        } else if (byte >= 0x30 && byte <= 0x39 && digits < 16) {
-          current = current * 10 + (byte - 0x30);
-          digits++;
-        } else throw tarError('TAR_INVALID', where, 'the map of a sparse file is malformed');
-      }
-    }
-    return numbers;
-  }
-
-  private extents(
-    numbers: readonly number[],
-    size: number,
-    where: string,
-  ): { size: number; extents: Extent[] } {
-    const extents: Extent[] = [];
-    let end = 0;
-    let total = 0;
-    for (let index = 0; index < numbers.length; index += 2) {
-      const offset = numbers[index] ?? 0;
-      const length = numbers[index + 1] ?? -1;
-      if (length < 0 || offset < end || offset + length > size) {
-        throw tarError('TAR_INVALID', where, 'the map of a sparse file does not fit its size');
-      }
-      end = offset + length;
-      total += length;
-      if (length > 0) extents.push({ offset, length });
-    }
-    if (total !== this.body.left || !Number.isSafeInteger(size)) {
-      throw tarError(
-        'TAR_INVALID',
-        where,
-        `the map of a sparse file names ${total} bytes, the archive holds ${this.body.left}`,
-      );
-    }
-    return { size, extents };
   }
 }
 

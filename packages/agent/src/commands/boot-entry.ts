@@ -7,7 +7,7 @@ import { carryOutAll } from '../execute-upgrade.ts';
 import { type MenuEntry, parseMenuEntries } from '../grub-entries.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
 import { openPartition, systemDisk } from '../partition-access.ts';
-import type { UpgradeStep } from '../upgrade-plan.ts';
+import type { UpgradeStep } from '../upgrade-step.ts';
 
 export interface BootEntryOptions {
   /** The entry to start next; without it nothing changes. */

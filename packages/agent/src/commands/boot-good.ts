@@ -16,7 +16,7 @@ import { openPartition, systemDisk } from '../partition-access.ts';
 import { noteProvenState } from '../persistent-state.ts';
 import type { ReportProgress } from '../progress.ts';
 import { findSlots } from '../upgrade-facts.ts';
-import type { UpgradeAction } from '../upgrade-plan.ts';
+import type { UpgradeAction } from '../upgrade-step.ts';
 import { endWatch, keepWatchdogsFed } from '../watchdog.ts';
 
 export interface BootGoodOptions {

@@ -10,32 +10,30 @@ import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { remoteReader } from '@kairos/stages/remote-reader';
-import { runChrootStage, stagePositions } from '../chroot-stage.ts';
+import { checkArchitecture } from '../check-architecture.ts';
+import { stagePositions } from '../chroot-stage.ts';
 import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig, isMapping } from '../collect-config.ts';
+import { environmentOf, withEnvironment } from '../environment.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
 import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
-import { checkInstallConfig, type InstallConfig } from '../install-config.ts';
-import {
-  checkArchitecture,
-  type InstallPlan,
-  type InstallWish,
-  planInstall,
-  preparation,
-} from '../install-plan.ts';
+import { allowNoUsersFile, checkInstallConfig, type InstallConfig } from '../install-config.ts';
+import { type InstallPlan, planInstall, preparation } from '../install-plan.ts';
 import { planToJson } from '../install-render.ts';
-import { environmentOf, wishOf } from '../install-wish.ts';
-import { endMachine } from '../lifecycle.ts';
+import { wishOf } from '../install-wish.ts';
+import { afterwards, endMachine } from '../lifecycle.ts';
 import { installTargetBundles } from '../node-bundles.ts';
+import { extraPathsOf, stagesOf } from '../node-operation.ts';
 import { providersOf } from '../node-providers.ts';
-import { runOperation, takeLock } from '../operation.ts';
+import { checkRoot, runOperation, takeLock } from '../operation.ts';
+import type { OperationOptions, OperationParts } from '../operation-options.ts';
 import { pair } from '../pairing.ts';
-import { progressEvents, type ReportProgress } from '../progress.ts';
+import { progressEvents } from '../progress.ts';
 import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 import { chooseDisk, inspectDisk } from '../target-disk.ts';
 
-export interface InstallOptions {
+export interface InstallOptions extends OperationOptions {
   /** `oci:`, `dir:`, `file:` or `ocifile:`; default: what the configuration says, else the live medium. */
   readonly source?: string;
   /** Registries may speak http or have a certificate that nobody vouches for. */
@@ -46,10 +44,7 @@ export interface InstallOptions {
   readonly configFile?: string;
   /** Further ones, merged after it in this order. */
   readonly moreConfigFiles?: readonly string[];
-  readonly dryRun?: boolean;
   readonly force?: boolean;
-  readonly reboot?: boolean;
-  readonly poweroff?: boolean;
   /** `install`: everything comes from the configuration, which has to ask for it with `install.auto`. */
   readonly unattended: boolean;
   /** Whether a manual installation reads the directories too; an unattended one always does. */
@@ -58,11 +53,8 @@ export interface InstallOptions {
   readonly strict?: boolean;
   /** Follows `config_url`; without it, a configuration that has one is refused. */
   readonly remote?: RemoteReader;
-  readonly onProgress: ReportProgress;
   /** Prints for the person in front of the machine: the QR code of a pairing. Default: standard output. */
   readonly show?: (text: string) => void;
-  /** Stops the installation; SIGINT and SIGTERM do as well. */
-  readonly signal?: AbortSignal;
   /** Only `signal` stops it: somebody else answers SIGINT and SIGTERM. */
   readonly ignoreSignals?: boolean;
   /** Whoever calls ends the machine: the plan says how that is wished. */
@@ -79,27 +71,9 @@ export interface InstallResult {
 }
 
 /** What an installation needs of other packages. */
-export interface InstallParts {
-  openSource(host: Host, uri: string, options: SourceOptions): Promise<ImageSource>;
+export interface InstallParts extends Pick<OperationParts, 'openSource' | 'runStage'> {
   /** Gets the configuration from another machine, where the medium's own does not ask for an installation. */
   pair?(host: Host, collected: CollectedConfig, options: InstallOptions): Promise<CollectedConfig>;
-  runStage(
-    host: Host,
-    stage: string,
-    config: CollectedConfig,
-    extraPaths: readonly string[],
-    tell: (line: string) => void,
-  ): Promise<void>;
-}
-
-const allowNoUsersFile = '/etc/kairos/.nousers';
-
-function checkRoot(host: Host): void {
-  if (host.uid === 0) return;
-  throw new KairosError('NOT_ROOT', 'this command requires root privileges', {
-    exit: 'notPermitted',
-    hint: 'Run it with sudo',
-  });
 }
 
 async function readConfig(host: Host, options: InstallOptions, parts: InstallParts) {
@@ -132,21 +106,6 @@ async function readConfig(host: Host, options: InstallOptions, parts: InstallPar
     );
   }
   return { collected, config, warnings: [...warnings] };
-}
-
-function afterwards(
-  options: InstallOptions,
-  install: NonNullable<InstallConfig['install']>,
-): InstallWish['after'] {
-  if (options.reboot && options.poweroff) {
-    throw new KairosError('REBOOT_AND_POWEROFF', '--reboot and --poweroff exclude each other', {
-      exit: 'usage',
-    });
-  }
-  if (options.reboot) return 'reboot';
-  if (options.poweroff) return 'poweroff';
-  if (install.reboot) return 'reboot';
-  return install.poweroff ? 'poweroff' : 'nothing';
 }
 
 /** The image of the live medium, or of the given source. */
@@ -183,12 +142,6 @@ function ejectedDrive(
   return undefined;
 }
 
-/** The same machine, whose programs see further variables. */
-function withEnvironment(host: Host, env: Readonly<Record<string, string>>): Host {
-  if (Object.keys(env).length === 0) return host;
-  return { ...host, run: (argv, run) => host.run(argv, { ...run, env: { ...env, ...run?.env } }) };
-}
-
 function resultOf(plan: InstallPlan, installed: boolean, warnings: readonly string[]): InstallResult {
   return { plan, installed, warnings, toJSON: () => ({ installed, warnings, plan: planToJson(plan) }) };
 }
@@ -221,7 +174,7 @@ export async function installWith(
   };
   for (const message of warnings) options.onProgress({ step: 'warning', message });
 
-  const extraPaths = (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []);
+  const extraPaths = extraPathsOf(config);
   const controller = new AbortController();
   const stop = () => controller.abort();
   if (options.signal?.aborted) stop();
@@ -235,16 +188,12 @@ export async function installWith(
     ...{ host, image, cleanup, signal: controller.signal, warn, now: () => new Date() },
     strict: config.strict ?? false,
     report: options.onProgress,
-    runStage: (stage) =>
-      parts.runStage(host, stage, collected, extraPaths, (line) =>
-        options.onProgress({ step: stage, message: line }),
-      ),
+    ...stagesOf({ host, collected, extraPaths, warn }, parts, controller.signal, options.onProgress),
     installBundles: (target) =>
       installTargetBundles(host, collected.config, target, {
         ...{ warn, signal: controller.signal, now: () => new Date() },
         tell: (message) => options.onProgress({ step: 'bundles', message }),
       }),
-    runChrootStage: (stage) => runChrootStage(host, stage, { signal: controller.signal, extraPaths, warn }),
   });
   try {
     if (!options.dryRun) {

@@ -10,8 +10,8 @@ import {
   resetJournalName,
   resetStatusPath,
 } from '../reset-journal.ts';
-import type { ResetStep } from '../reset-plan.ts';
 import { judgeReset, type ResetStatus } from '../reset-status.ts';
+import type { ResetStep } from '../reset-step.ts';
 
 /**
  * What became of the last reset. Leaves a copy in `/run` for those who cannot see `COS_STATE`.

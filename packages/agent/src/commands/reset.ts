@@ -1,6 +1,4 @@
 import { readBootloaderPayload } from '@kairos/artifacts/bootloader-payload';
-import { configDirectories } from '@kairos/config/collect';
-import type { RemoteReader } from '@kairos/config/remote';
 import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
@@ -8,43 +6,33 @@ import { updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { assessment } from '../boot-choice.ts';
-import { runChrootStage, stagePositions } from '../chroot-stage.ts';
+import { stagePositions } from '../chroot-stage.ts';
 import type { Cleanup } from '../cleanup.ts';
-import { type CollectedConfig, collectConfig } from '../collect-config.ts';
+import type { CollectedConfig } from '../collect-config.ts';
 import { carryOutAll, writeResetJournal } from '../execute-reset.ts';
-import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
-import { environmentOf } from '../install-wish.ts';
-import { endMachine } from '../lifecycle.ts';
+import { openImageSource } from '../image-source.ts';
+import { endOperation, readNode, stagesOf } from '../node-operation.ts';
 import { providersOf } from '../node-providers.ts';
 import { bootStateOfHost, checkRoot, runOperation, takeLock } from '../operation.ts';
+import type { OperationOptions, OperationParts } from '../operation-options.ts';
 import { makeWritable, partitionOf } from '../partition-access.ts';
-import type { ReportProgress } from '../progress.ts';
 import { afterReset, beforeReset } from '../provider-questions.ts';
 import { resetConfigOf } from '../reset-config.ts';
 import { gatherResetFacts, openState, pendingReset, recoveryDisk } from '../reset-facts.ts';
 import { type ResetJournal, type ResetWish, resetJournalName, resetStatusPath } from '../reset-journal.ts';
-import { checkResetBootState, planReset, type ResetPlan, type ResetStep } from '../reset-plan.ts';
+import { checkResetBootState, planReset, type ResetPlan } from '../reset-plan.ts';
 import { resetPlanToJson } from '../reset-render.ts';
+import type { ResetStep } from '../reset-step.ts';
 import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 
-export interface ResetOptions {
+export interface ResetOptions extends OperationOptions {
   /** Image for both slots; default: what the configuration says, else recovery's own. */
   readonly source?: string;
   /** Makes the OEM partition anew as well. */
   readonly resetOem?: boolean;
-  readonly reboot?: boolean;
-  readonly poweroff?: boolean;
-  readonly dryRun?: boolean;
-  /** Problems of the configuration, and failing stages, end the reset. */
-  readonly strict?: boolean;
-  /** Follows `config_url`. */
-  readonly remote?: RemoteReader;
   /** Called before anything changes; throws to leave all as it is. */
   readonly confirm?: (plan: ResetPlan, signal: AbortSignal) => Promise<void>;
-  readonly onProgress: ReportProgress;
-  /** Stops the reset; SIGINT and SIGTERM do as well. */
-  readonly signal?: AbortSignal;
 }
 
 export interface ResetResult {
@@ -57,22 +45,13 @@ export interface ResetResult {
 }
 
 /** What a reset needs of other packages. */
-export interface ResetParts {
-  openSource(host: Host, uri: string, options: SourceOptions): Promise<ImageSource>;
-  runStage(
-    host: Host,
-    stage: string,
-    config: CollectedConfig,
-    extraPaths: readonly string[],
-    tell: (line: string) => void,
-  ): Promise<void>;
+export interface ResetParts extends OperationParts {
   /** What plug-ins are told and asked. */
   plugins(
     host: Host,
     config: CollectedConfig,
     options: { readonly warn: (message: string) => void; readonly signal: AbortSignal },
   ): { before(): Promise<Readonly<Record<string, string>>>; after(): Promise<void> };
-  now(): Date;
 }
 
 /** Where the slot is that recovery runs from. */
@@ -152,29 +131,10 @@ export async function resetWith(
   checkRoot(machine);
   const bootState = bootStateOfHost(machine);
   checkResetBootState(bootState);
-  const collected = await collectConfig(machine, {
-    directories: configDirectories,
-    files: [],
-    ...(options.remote === undefined ? {} : { remote: options.remote }),
-  });
-  const asked = resetConfigOf(collected, options, {
-    strict: options.strict ?? false,
-    allowNoUsers: machine.files.exists('/etc/kairos/.nousers'),
-  });
+  const node = await readNode(machine, options, (documents, how) => resetConfigOf(documents, options, how));
+  const { host, collected, checked: asked, extraPaths, warnings, warn } = node;
   const { config } = asked;
-  const env = environmentOf(config);
-  const host: Host = {
-    ...machine,
-    run: (argv, run) => machine.run(argv, { ...run, env: { ...env, ...run?.env } }),
-  };
-  const warnings: string[] = [];
-  const warn = (message: string) => {
-    warnings.push(message);
-    options.onProgress({ step: 'warning', message });
-  };
-  for (const message of asked.warnings) warn(message);
   const { dryRun = false } = options;
-  const extraPaths = (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []);
 
   return runOperation({ signal: options.signal, warn }, async ({ cleanup, signal }) => {
     if (!dryRun) cleanup.push('the lock', takeLock(host, 'reset', parts.now()));
@@ -263,24 +223,17 @@ export async function resetWith(
             answered.strict === undefined
               ? options.strict || (config.strict ?? false)
               : answered.strict === 'true',
-          runStage: (stage) =>
-            parts.runStage(host, stage, collected, extraPaths, (line) =>
-              options.onProgress({ step: stage, message: line }),
-            ),
-          runChrootStage: (stage) => runChrootStage(host, stage, { signal, extraPaths, warn }),
+          ...stagesOf(node, parts, signal, options.onProgress),
         },
         (step) => {
           lost ||= losesSomething(step);
         },
       );
       await tolerated(plugins.after(), undefined, warn);
-      // The slots are what counts; whether all could be put back is told by a warning.
-      for (const problem of await cleanup.run()) warn(`Could not clean up: ${reasonOf(problem)}`);
-      options.onProgress({
-        step: 'done',
+      await endOperation(node, {
+        ...{ cleanup, after: plan.after, report: options.onProgress },
         message: `Reset completed: the node starts ${plan.image.name} ${plan.image.version}`,
       });
-      if (plan.after !== 'nothing') await endMachine(host, plan.after, warn);
       return result(true);
     } catch (error) {
       if (!dryRun && !(error instanceof KairosError && error.code === 'RESET_ABORTED')) {

@@ -11,7 +11,7 @@ import { openPartition, systemDisk } from '../partition-access.ts';
 import type { ReportProgress } from '../progress.ts';
 import { damageOf, type SlotView } from '../slot-view.ts';
 import { findSlots } from '../upgrade-facts.ts';
-import type { UpgradeAction, UpgradePhase, UpgradeStep } from '../upgrade-plan.ts';
+import type { UpgradeAction, UpgradePhase, UpgradeStep } from '../upgrade-step.ts';
 
 export interface RollbackOptions {
   readonly dryRun?: boolean;

@@ -1,50 +1,37 @@
 import { readBootloaderPayload } from '@kairos/artifacts/bootloader-payload';
-import { configDirectories } from '@kairos/config/collect';
-import type { RemoteReader } from '@kairos/config/remote';
 import { hostArchitecture } from '@kairos/facts/architecture';
-import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { KairosError } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
 import type { Disk } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import { remoteReader } from '@kairos/stages/remote-reader';
-import { type ChrootStage, runChrootStage, stagePositions } from '../chroot-stage.ts';
+import { type ChrootStage, stagePositions } from '../chroot-stage.ts';
 import type { Cleanup } from '../cleanup.ts';
-import { type CollectedConfig, collectConfig } from '../collect-config.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
-import { type ImageSource, openImageSource, type SourceOptions } from '../image-source.ts';
-import { environmentOf } from '../install-wish.ts';
-import { endMachine } from '../lifecycle.ts';
+import { openImageSource } from '../image-source.ts';
+import { afterwards } from '../lifecycle.ts';
 import { checkConfigWithImage, type NewImageCheck } from '../new-image-check.ts';
+import { endOperation, readNode, stagesOf } from '../node-operation.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
+import type { OperationOptions, OperationParts } from '../operation-options.ts';
 import { openPartition, systemDisk } from '../partition-access.ts';
-import type { ReportProgress } from '../progress.ts';
 import { signatureApproval } from '../signature-policy.ts';
 import { runHookStage } from '../stage-hooks.ts';
 import { checkUpgradeConfig, type UpgradeKeys } from '../upgrade-config.ts';
 import { gatherUpgradeFacts } from '../upgrade-facts.ts';
-import { planUpgrade, type UpgradePlan, type UpgradeWish } from '../upgrade-plan.ts';
+import { planUpgrade, type UpgradePlan } from '../upgrade-plan.ts';
 import { upgradePlanToJson } from '../upgrade-render.ts';
 
-export interface UpgradeOptions {
+export interface UpgradeOptions extends OperationOptions {
   /** `oci:`, `dir:`, `ocifile:`, `file:`, or `recovery:` for the image of recovery; default: what the configuration says. */
   readonly source?: string;
   /** Registries may speak http or have a certificate that nobody vouches for. */
   readonly allowInsecureRegistries?: boolean;
   /** Upgrades recovery instead of active. */
   readonly recovery?: boolean;
-  readonly dryRun?: boolean;
   /** Another flavor is what is wanted; the same image is written again. */
   readonly force?: boolean;
-  readonly reboot?: boolean;
-  readonly poweroff?: boolean;
-  /** Problems of the configuration, and failing stages, end the upgrade. */
-  readonly strict?: boolean;
-  /** Follows `config_url`. */
-  readonly remote?: RemoteReader;
-  readonly onProgress: ReportProgress;
-  /** Stops the upgrade; SIGINT and SIGTERM do as well. */
-  readonly signal?: AbortSignal;
 }
 
 export interface UpgradeResult {
@@ -57,18 +44,9 @@ export interface UpgradeResult {
 }
 
 /** What an upgrade needs of other packages. */
-export interface UpgradeParts {
-  openSource(host: Host, uri: string, options: SourceOptions): Promise<ImageSource>;
-  runStage(
-    host: Host,
-    stage: string,
-    config: CollectedConfig,
-    extraPaths: readonly string[],
-    tell: (line: string) => void,
-  ): Promise<void>;
+export interface UpgradeParts extends OperationParts {
   /** Has the configuration checked by the new image. */
   checkConfig?(host: Host, check: NewImageCheck): Promise<void>;
-  now(): Date;
 }
 
 function sourceOf(options: UpgradeOptions, upgrade: UpgradeKeys, recovery: boolean): string {
@@ -95,18 +73,6 @@ function recoveryImage(host: Host, disk: Disk, cleanup: Cleanup): string {
   );
 }
 
-function afterwards(options: UpgradeOptions, upgrade: UpgradeKeys): UpgradeWish['after'] {
-  if (options.reboot && options.poweroff) {
-    throw new KairosError('REBOOT_AND_POWEROFF', '--reboot and --poweroff exclude each other', {
-      exit: 'usage',
-    });
-  }
-  if (options.reboot) return 'reboot';
-  if (options.poweroff) return 'poweroff';
-  if (upgrade.reboot) return 'reboot';
-  return upgrade.poweroff ? 'poweroff' : 'nothing';
-}
-
 /** What of this node a stage of the new system may write to: what is mounted, so that nothing is written beside it. */
 function chrootBinds(host: Host): ChrootStage['binds'] {
   const mounted = new Set(host.mounts().map(({ target }) => target));
@@ -123,34 +89,14 @@ export async function upgradeWith(
 ): Promise<UpgradeResult> {
   checkRoot(machine);
   const bootState = checkInstalled(machine, 'An upgrade');
-  const collected = await collectConfig(machine, {
-    directories: configDirectories,
-    files: [],
-    ...(options.remote === undefined ? {} : { remote: options.remote }),
+  const node = await readNode(machine, options, (documents, how) => {
+    const found = checkUpgradeConfig(documents, how);
+    const recovery = options.recovery ?? found.upgrade.recovery ?? false;
+    const uri = sourceOf(options, found.upgrade, recovery);
+    return { ...found, recovery, uri, after: afterwards(options, found.upgrade) };
   });
-  const {
-    upgrade: keys,
-    config,
-    warnings: found,
-  } = checkUpgradeConfig(collected, {
-    strict: options.strict ?? false,
-    allowNoUsers: machine.files.exists('/etc/kairos/.nousers'),
-  });
-  const recovery = options.recovery ?? keys.recovery ?? false;
-  const uri = sourceOf(options, keys, recovery);
-  const after = afterwards(options, keys);
-  const env = environmentOf(config);
-  const host: Host = {
-    ...machine,
-    run: (argv, run) => machine.run(argv, { ...run, env: { ...env, ...run?.env } }),
-  };
-  const extraPaths = (config['cloud-init-paths'] ?? []).flatMap((path) => path ?? []);
-  const warnings: string[] = [];
-  const warn = (message: string) => {
-    warnings.push(message);
-    options.onProgress({ step: 'warning', message });
-  };
-  for (const message of found) warn(message);
+  const { host, collected, extraPaths, warnings, warn } = node;
+  const { upgrade: keys, config, recovery, uri, after } = node.checked;
 
   return runOperation({ signal: options.signal, warn }, async ({ cleanup, signal }) => {
     if (!options.dryRun) cleanup.push('the lock', takeLock(host, 'upgrade', parts.now()));
@@ -207,19 +153,12 @@ export async function upgradeWith(
       ...{ host, image, cleanup, signal, warn, now: parts.now, report: options.onProgress },
       strict: options.strict || (config.strict ?? false),
       ...(parts.checkConfig === undefined ? {} : { checkConfig: parts.checkConfig }),
-      runStage: (stage) =>
-        parts.runStage(host, stage, collected, extraPaths, (line) =>
-          options.onProgress({ step: stage, message: line }),
-        ),
-      runChrootStage: (stage) => runChrootStage(host, stage, { signal, extraPaths, warn }),
+      ...stagesOf(node, parts, signal, options.onProgress),
     });
-    // The slot is what counts; whether it can be read-only again is told by a warning.
-    for (const problem of await cleanup.run()) warn(`Could not clean up: ${reasonOf(problem)}`);
     const message = plan.upToDate
       ? `${plan.slot} holds ${plan.image.name} ${plan.image.version} already`
       : `Upgrade completed: ${plan.slot} is ${plan.image.name} ${plan.image.version}`;
-    options.onProgress({ step: 'done', message });
-    if (after !== 'nothing') await endMachine(host, after, warn);
+    await endOperation(node, { cleanup, message, after, report: options.onProgress });
     return result(!plan.upToDate);
   });
 }

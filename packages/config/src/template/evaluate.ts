@@ -10,11 +10,15 @@ import type {
 } from './ast.ts';
 import { EvaluationError } from './evaluation-error.ts';
 import { TemplateFailure } from './failure.ts';
+import { type FieldAccess, fieldOf } from './field.ts';
 import type { TemplateFunction } from './function.ts';
+import { Output } from './output.ts';
 import { printAction } from './print.ts';
+import { rangeElements } from './range-elements.ts';
 import { limits, type Run } from './run.ts';
 import { nearest } from './suggestion.ts';
-import { Callable, describe, isDict, isInteger, isTrue, Struct, sortedKeys, type Value } from './value.ts';
+import { isTrue, type Value } from './value.ts';
+import { Variables } from './variables.ts';
 
 export interface EvaluateOptions {
   readonly template: ParsedTemplate;
@@ -33,11 +37,6 @@ export function evaluate(options: EvaluateOptions): string {
   return new Evaluator(options).render();
 }
 
-interface Variable {
-  readonly name: string;
-  value: Value;
-}
-
 /** How a body ended, where it did not simply reach its end. */
 type Signal = 'break' | 'continue' | undefined;
 
@@ -47,9 +46,8 @@ const settled = (value: Value): Value => (value === null ? undefined : value);
 class Evaluator {
   readonly #options: EvaluateOptions;
   readonly #run: Run;
-  readonly #output: string[] = [];
-  #written = 0;
-  #variables: Variable[];
+  readonly #output = new Output();
+  #variables: Variables;
   #depth = 0;
   /** The node at work, for errors that arise where no node is known. */
   #offset = 0;
@@ -57,7 +55,7 @@ class Evaluator {
   constructor(options: EvaluateOptions) {
     this.#options = options;
     this.#run = options.run;
-    this.#variables = [{ name: '$', value: options.data }];
+    this.#variables = new Variables(options.data);
   }
 
   render(): string {
@@ -68,7 +66,7 @@ class Evaluator {
         throw new EvaluationError(error.message, this.#offset, error.hint);
       throw error;
     }
-    return this.#output.join('');
+    return this.#output.text;
   }
 
   // Nodes
@@ -86,13 +84,13 @@ class Evaluator {
   #node(node: Node, dot: Value): Signal {
     switch (node.kind) {
       case 'text':
-        this.#write(node.text, node.offset);
+        this.#output.write(node.text, node.offset);
         return undefined;
       case 'action': {
         const value = this.#pipeline(node.pipeline, dot);
         if (node.pipeline.variables.length === 0) {
           this.#offset = node.offset;
-          this.#write(printAction(value, this.#run), node.offset);
+          this.#output.write(printAction(value, this.#run), node.offset);
         }
         return undefined;
       }
@@ -108,21 +106,6 @@ class Evaluator {
       case 'continue':
         return node.kind;
     }
-  }
-
-  #write(text: string, offset: number): void {
-    if (!text.isWellFormed()) {
-      throw new EvaluationError(
-        'the result is not UTF-8 text',
-        offset,
-        'A character was cut in two, or binary data was decoded; b64enc makes text of it',
-      );
-    }
-    this.#written += Buffer.byteLength(text);
-    if (this.#written > limits.text) {
-      throw new EvaluationError(`the output is over the limit of ${limits.text} bytes`, offset);
-    }
-    this.#output.push(text);
   }
 
   #deeper<T>(offset: number, work: () => T): T {
@@ -142,7 +125,7 @@ class Evaluator {
     node: { kind: 'if' | 'with'; branches: readonly Branch[]; otherwise: readonly Node[] },
     dot: Value,
   ): Signal {
-    const scope = this.#variables.length;
+    const scope = this.#variables.count;
     let signal: Signal;
     const taken = node.branches.find(({ pipeline, body }) => {
       const value = this.#pipeline(pipeline, dot);
@@ -151,58 +134,34 @@ class Evaluator {
       return true;
     });
     if (taken === undefined) signal = this.#walk(node.otherwise, dot);
-    this.#variables.length = scope;
+    this.#variables.leave(scope);
     return signal;
   }
 
   #range(node: RangeNode, dot: Value): Signal {
-    const scope = this.#variables.length;
+    const scope = this.#variables.count;
     const { variables, assigns } = node.pipeline;
     const over = this.#pipeline({ ...node.pipeline, variables: [] }, dot);
-    const inner = this.#variables.length;
+    const inner = this.#variables.count;
     let ran = false;
     let signal: Signal;
-    for (const [index, element] of this.#elements(over, node)) {
+    for (const [index, element] of rangeElements(over, node.pipeline)) {
       ran = true;
       this.#run.spend(limits.nodeCost);
       const value = settled(element);
       const values = variables.length > 1 ? [index, value] : [value];
       variables.forEach((name, position) => {
-        if (assigns) this.#assign(name, values[position]);
-        else this.#variables.push({ name, value: values[position] });
+        if (assigns) this.#variables.assign(name, values[position]);
+        else this.#variables.declare(name, values[position]);
       });
       signal = this.#walk(node.body, value);
-      this.#variables.length = inner;
+      this.#variables.leave(inner);
       if (signal === 'break') break;
     }
     if (!ran) signal = this.#walk(node.otherwise, dot);
-    this.#variables.length = scope;
+    this.#variables.leave(scope);
     // In the body they are for this range, in the else for the one around it.
     return ran ? undefined : signal;
-  }
-
-  /** Keys and elements: of a list in its order, of a map sorted by key, of an integer from 0. */
-  *#elements(over: Value, node: RangeNode): Generator<readonly [Value, Value]> {
-    const { offset } = node.pipeline;
-    if (over === undefined || over === null) return;
-    if (Array.isArray(over)) {
-      // A snapshot of the length: the body cannot make the loop endless.
-      const { length } = over;
-      for (let index = 0; index < length; index++) yield [index, over[index]];
-    } else if (isDict(over)) {
-      for (const key of sortedKeys(over)) yield [key, over.get(key)];
-    } else if (isInteger(over)) {
-      if (node.pipeline.variables.length > 1) {
-        throw new EvaluationError('range over an integer has only one variable', offset);
-      }
-      for (let index = 0; index < over; index++) yield [undefined, index];
-    } else {
-      throw new EvaluationError(
-        `range cannot go over ${describe(over)}`,
-        offset,
-        typeof over === 'string' ? 'splitList cuts a string into a list' : undefined,
-      );
-    }
   }
 
   #template(node: TemplateNode, dot: Value): void {
@@ -219,7 +178,7 @@ class Evaluator {
     const value = node.pipeline === undefined ? undefined : this.#pipeline(node.pipeline, dot);
     // A template sees none of its caller's variables.
     const variables = this.#variables;
-    this.#variables = [{ name: '$', value }];
+    this.#variables = new Variables(value);
     this.#walk(body, value);
     this.#variables = variables;
   }
@@ -234,8 +193,8 @@ class Evaluator {
       value = settled(this.#command(command, dot, piped));
     });
     for (const name of pipeline.variables) {
-      if (pipeline.assigns) this.#assign(name, value);
-      else this.#variables.push({ name, value });
+      if (pipeline.assigns) this.#variables.assign(name, value);
+      else this.#variables.declare(name, value);
     }
     return value;
   }
@@ -251,7 +210,7 @@ class Evaluator {
         return this.#fields(dot, first.names, first.offset, this.#arguments(rest, dot, piped));
       case 'variable': {
         const args = this.#arguments(rest, dot, piped);
-        return this.#fields(this.#lookUp(first.name), first.names, first.offset, args);
+        return this.#fields(this.#variables.lookUp(first.name), first.names, first.offset, args);
       }
       case 'chain': {
         const args = this.#arguments(rest, dot, piped);
@@ -283,7 +242,7 @@ class Evaluator {
       case 'field':
         return this.#fields(dot, operand.names, operand.offset, []);
       case 'variable':
-        return this.#fields(this.#lookUp(operand.name), operand.names, operand.offset, []);
+        return this.#fields(this.#variables.lookUp(operand.name), operand.names, operand.offset, []);
       case 'function':
         return this.#call(operand.name, operand.offset, [], dot, []);
       case 'chain':
@@ -355,55 +314,14 @@ class Evaluator {
       return receiver;
     }
     let value = receiver;
+    const access: FieldAccess = {
+      ...{ offset, missingKeyFails: this.#options.missingKeyFails },
+      call: (path, method) => this.#guarded(path, offset, method),
+    };
     names.forEach((_, index) => {
-      value = this.#field(value, names, index, offset, index === names.length - 1 ? args : []);
+      this.#run.spend(limits.nodeCost);
+      value = fieldOf(value, names, index, index === names.length - 1 ? args : [], access);
     });
     return value;
-  }
-
-  #field(
-    receiver: Value,
-    names: readonly string[],
-    index: number,
-    offset: number,
-    args: readonly Value[],
-  ): Value {
-    this.#run.spend(limits.nodeCost);
-    const name = names[index] ?? '';
-    const path = `.${names.slice(0, index + 1).join('.')}`;
-    if (receiver instanceof Struct) {
-      const method = receiver.method(name);
-      if (method !== undefined) return this.#guarded(path, offset, () => method(args));
-    }
-    if (isDict(receiver)) {
-      if (args.length > 0) {
-        const hint = receiver.get(name) instanceof Callable ? `Write call ${path} argument` : undefined;
-        throw new EvaluationError(`${path} is no function but has arguments`, offset, hint);
-      }
-      if (receiver.has(name)) return receiver.get(name);
-      if (!this.#options.missingKeyFails) return undefined;
-      const near = nearest(name, receiver.keys());
-      throw new EvaluationError(
-        `${path} has no value: there is no key ${JSON.stringify(name)}`,
-        offset,
-        near === undefined ? undefined : `Did you mean ${near}?`,
-      );
-    }
-    // A field of a missing value is missing, too.
-    if (receiver === undefined && !this.#options.missingKeyFails) return undefined;
-    const parent = index === 0 ? 'the value' : `.${names.slice(0, index).join('.')}`;
-    throw new EvaluationError(
-      `${path} has no value: ${parent} is ${describe(receiver)} and has no field ${JSON.stringify(name)}`,
-      offset,
-    );
-  }
-
-  #lookUp(name: string): Value {
-    return this.#variables.findLast((variable) => variable.name === name)?.value;
-  }
-
-  #assign(name: string, value: Value): void {
-    const variable = this.#variables.findLast((candidate) => candidate.name === name);
-    if (variable !== undefined) variable.value = value;
   }
 }

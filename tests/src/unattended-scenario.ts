@@ -1,0 +1,57 @@
+import { afterAll, expect, test } from 'bun:test';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SerialConsole } from './console.ts';
+import { guestAccelerator, type ImageName, isoOf, work } from './images.ts';
+import { expectAfterReboot, expectHealthyState, expectImmutable } from './immutability.ts';
+import type { MachineOptions } from './qemu.ts';
+import { emptyDisk, installUnattended, loginAsRoot, unattendedConfig } from './scenario.ts';
+
+/** What differs between images that install themselves. */
+export interface UnattendedScenario extends Pick<MachineOptions, 'firmware'> {
+  readonly image: ImageName;
+  /** Tells the machine and its disk from those of other tests. */
+  readonly name: string;
+  /** Shows that the installed system is the one that is meant. */
+  readonly isMeant: (shell: SerialConsole) => Promise<void>;
+  /** How often the system starts again, and is to be the same node with the same data. Default: never. */
+  readonly restarts?: number;
+  /** Switches the machine off, as its init system wants it. Default: systemd's way. */
+  readonly powerOff?: string;
+}
+
+/** Shows by which firmware the system was started. */
+export const startedBy = (firmware: 'bios' | 'uefi') => async (shell: SerialConsole) => {
+  expect(await shell.ok('[ -d /sys/firmware/efi ] && echo uefi || echo bios')).toBe(firmware);
+};
+
+/** A test in which an image installs itself from its ISO, and the installed system runs immutable and healthy. */
+export function testUnattended(title: string, scenario: UnattendedScenario): void {
+  const { image, name, firmware, isMeant, restarts = 0, powerOff = 'systemctl poweroff' } = scenario;
+  const disk = join(work, `${name}.raw`);
+  afterAll(() => rmSync(disk, { force: true }));
+
+  test(title, async () => {
+    await using machine = await installUnattended({
+      name,
+      accelerator: await guestAccelerator(),
+      ...(firmware === undefined ? {} : { firmware }),
+      cdrom: await isoOf(image, 'unattended', unattendedConfig()),
+      disks: [{ path: await emptyDisk(disk, 10) }],
+    });
+    const shell = machine.console;
+    await loginAsRoot(shell, { timeout: 600_000 });
+    await isMeant(shell);
+    await expectHealthyState(shell);
+    await expectImmutable(shell);
+    for (let restart = 0; restart < restarts; restart++) {
+      shell.send('systemctl reboot\n');
+      await shell.waitFor(/Linux version/, { timeout: 300_000 });
+      await loginAsRoot(shell, { timeout: 600_000 });
+      await expectAfterReboot(shell);
+    }
+    if (restarts > 0) await expectHealthyState(shell);
+    shell.send(`${powerOff}\n`);
+    await machine.ended();
+  });
+}
