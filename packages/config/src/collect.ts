@@ -1,9 +1,10 @@
 import { KairosError, type Position, reasonOf } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
-import { type Document, headerOf, parseDocument } from './document.ts';
+import { type Document, headerOf, nearlyHeader, parseDocument } from './document.ts';
 import { merge } from './merge.ts';
 import type { Problem } from './problem.ts';
 import { withRightSpellings } from './spellings.ts';
+import { textFault } from './text-check.ts';
 import { type Tree, treeOf, treeOfDocument } from './tree.ts';
 
 /** Where cloud-configs are, in the order in which they are merged: later wins. */
@@ -70,14 +71,16 @@ export function readDocument(
       `the file has ${text.length} bytes, at most ${maximumFileSize} are read`,
     );
   }
-  if (text.includes('\0'))
-    return report('error', 'NOT_TEXT', 'the file holds NUL characters: it is not a text');
+  const fault = textFault(text, file);
+  if (fault) return report('error', 'NOT_TEXT', fault.message, fault.hint, fault.position);
   if ((options.headerNeeded ?? true) && headerOf(text) === undefined) {
+    const near = nearlyHeader(text);
     return report(
       'warning',
       'HEADER_MISSING',
       'the file is not a cloud-config: none of its first lines is #cloud-config',
-      'Make #cloud-config the first line',
+      near?.hint ?? 'Make #cloud-config the first line',
+      { file, line: near?.line ?? 1, column: 1 },
     );
   }
   let document: Document;

@@ -28,6 +28,11 @@ describe('valid as the field writes it', () => {
       'numbers where texts are meant',
       'stages:\n  boot:\n    - environment:\n        A: 1\n      sysctl:\n        a.b: 1\n',
     ],
+    ['groups with commas', 'users:\n  - name: kairos\n    groups: users, admin\n'],
+    [
+      'groups with commas in a step',
+      'stages:\n  boot:\n    - users:\n        kairos:\n          groups: users,admin\n',
+    ],
     ['a script for a device', 'install:\n  device: script:///run/find-disk\n'],
     [
       'root cloud-init keys',
@@ -55,6 +60,11 @@ describe('wrong, at the right place', () => {
       'stages:\n  boot:\n    - commands: echo\n',
       ['error', 'VALUE_INVALID', '3:17', 'write a list, each item on a line of its own after "- "'],
     ],
+    ['users:\n  - name: a\n    grops: [b]\n', ['warning', 'KEY_UNKNOWN', '3:5', 'did you mean groups?']],
+    ['users:\n  - name: a\n    uid: [1]\n', ['error', 'VALUE_INVALID', '3:10', undefined]],
+    ['users:\n  - name: a\n    groups: { b: c }\n', ['error', 'VALUE_INVALID', '3:13', undefined]],
+    ['users:\n  - everybody\n', ['error', 'VALUE_INVALID', '2:5', undefined]],
+    ['reboot: true\n', ['warning', 'KEY_MISPLACED', '1:1', 'write it below install']],
     ['users:\n  - name: "007"\n', ['error', 'VALUE_INVALID', '2:11', undefined]],
     [
       'install:\n  reboot: true\n  poweroff: true\n',
@@ -81,6 +91,16 @@ describe('wrong, at the right place', () => {
     expect(
       shortly('install:\n  auto: 1\n  device: x\nreset:\n  rebot: true\n').map(([, code]) => code),
     ).toEqual(['VALUE_INVALID', 'VALUE_INVALID', 'KEY_UNKNOWN']);
+  });
+
+  test('of a user each mistake by itself, with its place', () => {
+    const text = 'users:\n  - name: a\n    passwd: [x]\n    lock_passwd: 1\n    shel: /bin/sh\n  - 7\n';
+    expect(problemsOf(text).map(({ message, position }) => [position.line, message])).toEqual([
+      [3, 'users.0.passwd: expected a text or a number or true or false, found a list'],
+      [4, 'users.0.lock_passwd: expected true or false, found a number'],
+      [5, 'unknown key shel in users.0'],
+      [6, 'users.1: expected a map, found a number'],
+    ]);
   });
 
   test('strict makes unknown keys errors', () => {

@@ -63,6 +63,21 @@ function expectedTypes(issue: z.core.$ZodIssue): string[] {
   ];
 }
 
+/**
+ * The issues of a choice that the value has made: of the kind of value that it is, one by one, in place of one that says
+ * that nothing fits. An unknown key of a user is no more than that.
+ */
+function withinChoices(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const made = issue.errors.find(
+    (branch) =>
+      branch.length > 0 &&
+      branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys'),
+  );
+  if (made === undefined) return [issue];
+  return made.flatMap((inner) => withinChoices({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
 /** The first issue of a union that says more than that none of its parts fits. */
 function message(issue: z.core.$ZodIssue, found: Tree | undefined): string {
   if (issue.code === 'invalid_union') {
@@ -113,7 +128,7 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
   const schema = options.schema ?? root;
   const problems: Problem[] = [];
   const result = schema.safeParse(plainValue(tree));
-  const issues = result.success ? [] : result.error.issues;
+  const issues = result.success ? [] : result.error.issues.flatMap(withinChoices);
   for (const issue of issues.slice(0, maximumIssues)) {
     const path = issue.path as Path;
     if (issue.code === 'unrecognized_keys') {
@@ -134,12 +149,13 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
         : {}),
     });
   }
-  if (issues.length > maximumIssues) {
+  const next = issues[maximumIssues];
+  if (next !== undefined) {
     problems.push({
       severity: 'error',
       code: 'TOO_MANY_PROBLEMS',
-      message: `there are ${issues.length - maximumIssues} further problems`,
-      position: tree.at,
+      message: `there are ${issues.length - maximumIssues} further problems from here on`,
+      position: placeOf(tree, next.path as Path),
     });
   }
   if (options.schema === undefined) {
@@ -148,16 +164,33 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
   return problems;
 }
 
+/** Keys of `install` that somebody may write beside it. */
+const installKeys: ReadonlySet<string> = new Set(knownKeysAt(root, ['install']));
+
 /**
- * Keys at the root that nearly are one of ours. Others belong to bundles and plug-ins, and nothing is said about them.
+ * Keys at the root that nearly are one of ours, or belong below `install`. Others belong to bundles and plug-ins, and
+ * nothing is said about them.
  */
 function misspeltRootKeys(tree: Tree, strict: boolean): Problem[] {
   if (tree.kind !== 'map') return [];
   return [...tree.entries.keys()]
     .filter((key) => !rootKeys.has(key))
     .slice(0, maximumIssues)
-    .filter((key) => didYouMean(key, rootKeys) !== undefined)
-    .map((key) => unknownKey(tree, root, [], key, strict));
+    .flatMap((key): Problem[] => {
+      if (installKeys.has(key)) {
+        return [
+          {
+            severity: strict ? 'error' : 'warning',
+            code: 'KEY_MISPLACED',
+            message: `${key} has no effect at the root`,
+            position: keyPlace(tree, [key]),
+            length: key.length,
+            hint: 'write it below install',
+          },
+        ];
+      }
+      return didYouMean(key, rootKeys) === undefined ? [] : [unknownKey(tree, root, [], key, strict)];
+    });
 }
 
 function unknownKey(tree: Tree, schema: z.ZodType, path: Path, key: string, strict: boolean): Problem {

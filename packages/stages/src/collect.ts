@@ -1,4 +1,6 @@
 import { type Document, headerOf, parseDocument } from '@kairos/config/document';
+import { textFault } from '@kairos/config/text-check';
+import { KairosError } from '@kairos/facts/errors';
 import { formatSize, MiB } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
 import { problemOf, type StageProblem } from './problem.ts';
@@ -105,7 +107,13 @@ function readLimited(host: Host, path: string): string {
   if (text.length > maximumSize) {
     throw new Error(`${path} has more than ${formatSize(maximumSize)}, the most a stage file may have`);
   }
-  const zero = text.indexOf('\0');
-  if (zero >= 0) throw new Error(`${path} is not a text: it holds a NUL byte at offset ${zero}`);
+  const fault = textFault(text, path);
+  if (fault) {
+    throw new KairosError('NOT_TEXT', fault.message, {
+      exit: 'invalidInput',
+      position: fault.position,
+      ...(fault.hint === undefined ? {} : { hint: fault.hint }),
+    });
+  }
   return text;
 }
