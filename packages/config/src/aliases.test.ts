@@ -18,11 +18,7 @@ test.each([
   ['a: &a [*b]\nb: &b [*a]\n', '1:8', 'the alias *b names nothing: no anchor &b stands before it'],
   ['a: &a\n  b:\n    c: *a\n', '3:8', 'the alias *a stands inside of what it names'],
   ['a: &a\n  <<: *a\n', '2:7', 'the alias *a stands inside of what it names'],
-  [
-    `a: &a 1\nb: [${'*a,'.repeat(99)}\n  *a,\n  *a]\n`,
-    '4:3',
-    'the alias *a makes too much of the document',
-  ],
+  [`a: &a 1\nb: [${'*a,'.repeat(99)}\n  *a,\n  *a]\n`, '4:3', 'the alias *a makes too much of the document'],
   [
     `a: &a [x]\nb: &b [${'*a,'.repeat(60)}]\nc: &c [*b, *b]\nd: *c\n`,
     '4:4',

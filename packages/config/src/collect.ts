@@ -45,15 +45,24 @@ function filesBelow(files: ConfigFiles, directory: string, depth = 0): string[] 
   });
 }
 
+export interface ReadOptions {
+  /** Whether a file without a header counts for nothing. Default: it does. */
+  readonly headerNeeded?: boolean;
+  /** Take a file without a header that holds nothing but stages, as images have them; it is a warning. */
+  readonly stageFiles?: boolean;
+}
+
+/** Whether a text without a header is a file of stages, such as an image has in /system/oem. */
+function isStageFile(text: string): boolean {
+  const keys = text.split('\n').flatMap((line) => /^([\w"'-]+)\s*:(?:\s|$)/.exec(line)?.[1] ?? []);
+  return keys.includes('stages') && keys.every((key) => key === 'name' || key === 'stages');
+}
+
 /**
  * Parses one file's text as a cloud-config. What is wrong is reported and gives no document: one bad file never
  * blocks the others.
  */
-export function readDocument(
-  text: string,
-  file: string,
-  options: { readonly headerNeeded?: boolean } = {},
-): CollectedDocuments {
+export function readDocument(text: string, file: string, options: ReadOptions = {}): CollectedDocuments {
   const report = (
     severity: Problem['severity'],
     code: string,
@@ -73,7 +82,8 @@ export function readDocument(
   }
   const fault = textFault(text, file);
   if (fault) return report('error', 'NOT_TEXT', fault.message, fault.hint, fault.position);
-  if ((options.headerNeeded ?? true) && headerOf(text) === undefined) {
+  const bare = (options.headerNeeded ?? true) && headerOf(text) === undefined;
+  if (bare && !(options.stageFiles && isStageFile(text))) {
     const near = nearlyHeader(text);
     return report(
       'warning',
@@ -100,11 +110,23 @@ export function readDocument(
       `a cloud-config is a map of keys, this is a ${Array.isArray(document.value) ? 'list' : 'scalar'}`,
     );
   }
-  return { documents: [document], problems: [] };
+  const { problems } = bare
+    ? report(
+        'warning',
+        'HEADER_MISSING',
+        'only the stages of this file count: none of its first lines is #cloud-config',
+        'Make #cloud-config the first line, unless it is a file of an image',
+      )
+    : { problems: [] };
+  return { documents: [document], problems };
 }
 
 /** Reads the cloud-configs of directories, each recursively and in order of names. */
-export function collectDocuments(files: ConfigFiles, directories: readonly string[]): CollectedDocuments {
+export function collectDocuments(
+  files: ConfigFiles,
+  directories: readonly string[],
+  options: ReadOptions = {},
+): CollectedDocuments {
   const documents: Document[] = [];
   const problems: Problem[] = [];
   for (const path of directories.flatMap((directory) => filesBelow(files, directory))) {
@@ -124,7 +146,7 @@ export function collectDocuments(files: ConfigFiles, directories: readonly strin
       };
     } else {
       try {
-        read = readDocument(files.readText(path), path);
+        read = readDocument(files.readText(path), path, options);
       } catch (error) {
         read = {
           documents: [],

@@ -68,7 +68,9 @@ export function nearlyHeader(text: string): { readonly line: number; readonly hi
   if (headers.includes(line.replace('\uFEFF', ''))) {
     return { line: index + 1, hint: 'Save the file without a byte order mark' };
   }
-  const right = headers.find((header) => header.startsWith(`#${/cloud|kairos|node/i.exec(line)?.[0].toLowerCase()}`));
+  const right = headers.find((header) =>
+    header.startsWith(`#${/cloud|kairos|node/i.exec(line)?.[0].toLowerCase()}`),
+  );
   return { line: index + 1, hint: `Write exactly ${right} on this line` };
 }
 

@@ -19,10 +19,12 @@ export interface RemoteReader {
   wait(milliseconds: number): Promise<void>;
   /** Milliseconds for one attempt. Default 30 s. */
   readonly patience?: number;
+  /** Attempts for each URL. Default 3. */
+  readonly attempts?: number;
 }
 
-/** Attempts for each URL, and the time between them in milliseconds. */
-const attempts = 3;
+const defaultAttempts = 3;
+/** Milliseconds between attempts. */
 const pause = 1000;
 const defaultPatience = 30_000;
 /** A longer chain is a loop that changes its name. */
@@ -96,6 +98,7 @@ export async function followRemote(
 
 async function fetchPatiently(url: string, reader: RemoteReader): Promise<string> {
   let last: unknown;
+  const attempts = reader.attempts ?? defaultAttempts;
   for (let attempt = 1; attempt <= attempts; attempt++) {
     if (attempt > 1) await reader.wait(pause);
     try {
@@ -108,9 +111,10 @@ async function fetchPatiently(url: string, reader: RemoteReader): Promise<string
       last = error;
     }
   }
+  const reason = reasonOf(last).replace(`cannot fetch ${url}: `, '');
   throw new KairosError(
     'CONFIG_URL_UNREACHABLE',
-    `${url} could not be fetched in ${attempts} attempts: ${reasonOf(last)}`,
+    `${url} could not be fetched${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${reason}`,
     { exit: 'network', cause: last },
   );
 }

@@ -71,8 +71,7 @@ function withinChoices(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue];
   const made = issue.errors.find(
     (branch) =>
-      branch.length > 0 &&
-      branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys'),
+      branch.length > 0 && branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys'),
   );
   if (made === undefined) return [issue];
   return made.flatMap((inner) => withinChoices({ ...inner, path: [...issue.path, ...inner.path] }));

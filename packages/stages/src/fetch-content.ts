@@ -19,6 +19,14 @@ export interface FetchLimits {
 /** An answer of the server that another attempt does not change. */
 class Refused extends KairosError {}
 
+/** Why a request failed, without the advice that the runtime gives to programmers. */
+function reasonOfFailure(error: unknown): string {
+  const reason = reasonOf(error);
+  if (reason.startsWith('TooManyRedirects')) return 'it redirects without an end';
+  if (reason.startsWith('UnsupportedRedirectProtocol')) return 'it redirects to what is not http or https';
+  return reason.replace(/ (?:For more information, pass `verbose|Is the computer able to).*$/s, '');
+}
+
 async function attempt<T>(
   services: Pick<StageServices, 'fetch'>,
   url: string,
@@ -101,7 +109,7 @@ export async function fetchStream<T>(
       const late = error instanceof Error && error.name === 'TimeoutError';
       throw new KairosError(
         'FETCH_FAILED',
-        `cannot fetch ${url}${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${late ? `no answer within ${limits.time} ms` : reasonOf(error)}`,
+        `cannot fetch ${url}${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${late ? `no answer within ${limits.time} ms` : reasonOfFailure(error)}`,
         { exit: 'network', cause: error },
       );
     }
