@@ -1,6 +1,7 @@
 import {
   collectDocuments,
   configDirectories,
+  maximumFileSize,
   mergeDocuments,
   type ReadOptions,
   readDocument,
@@ -42,6 +43,15 @@ export interface ConfigurationRequest {
   readonly strict?: boolean;
   /** Files without a header that hold nothing but stages count too. */
   readonly stageFiles?: boolean;
+}
+
+/** The text of a file that was left out, to show the line of its problem. */
+function sourceOfFile(host: Host, file: string): string | undefined {
+  try {
+    return host.files.readOrdinaryText(file, maximumFileSize);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A document that cannot be had now is not wrong: who asks what the node has is told, and gets the rest. */
@@ -87,7 +97,7 @@ export async function readConfiguration(host: Host, request: ConfigurationReques
       ...validate(merged.tree, request.strict === undefined ? {} : { strict: request.strict }),
     ]),
     leftOut: problems.filter(({ severity, code }) => severity === 'error' || code.startsWith('CONFIG_URL_')),
-    sourceOf: (file) => texts.get(file) ?? host.files.readTextIfAny(file),
+    sourceOf: (file) => texts.get(file) ?? sourceOfFile(host, file),
   };
 }
 

@@ -29,8 +29,7 @@ function problemPrinter(host: Host, documents: readonly Document[]): (problem: S
     const known = texts.get(file);
     if (known !== undefined) return known;
     try {
-      const status = host.files.status(file);
-      const text = status?.kind === 'file' && status.size <= shownSize ? host.files.readText(file) : '';
+      const text = host.files.readOrdinaryText(file, shownSize);
       texts.set(file, text);
       return text;
     } catch {

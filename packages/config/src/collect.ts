@@ -23,7 +23,11 @@ export interface ConfigFiles {
   /** Names in a directory, sorted; empty where there is none. */
   list(path: string): readonly string[];
   status(path: string): { readonly kind: string; readonly size: number } | undefined;
-  readText(path: string): string;
+  /**
+   * The text of an ordinary file of a limited size.
+   * @throws KairosError `FILE_TOO_LARGE`; anything else for what cannot be read
+   */
+  readOrdinaryText(path: string, maximumBytes: number): string;
 }
 
 export interface CollectedDocuments {
@@ -130,36 +134,22 @@ export function collectDocuments(
   const documents: Document[] = [];
   const problems: Problem[] = [];
   for (const path of directories.flatMap((directory) => filesBelow(files, directory))) {
-    const size = files.status(path)?.size ?? 0;
     let read: CollectedDocuments;
-    if (size > maximumFileSize) {
+    try {
+      read = readDocument(files.readOrdinaryText(path, maximumFileSize), path, options);
+    } catch (error) {
+      const large = error instanceof KairosError && error.code === 'FILE_TOO_LARGE';
       read = {
         documents: [],
         problems: [
           {
-            severity: 'warning',
-            code: 'FILE_TOO_LARGE',
-            message: `the file has ${size} bytes, at most ${maximumFileSize} are read`,
+            severity: large ? 'warning' : 'error',
+            code: large ? 'FILE_TOO_LARGE' : 'FILE_UNREADABLE',
+            message: `the file cannot be read: ${reasonOf(error)}`,
             position: start(path),
           },
         ],
       };
-    } else {
-      try {
-        read = readDocument(files.readText(path), path, options);
-      } catch (error) {
-        read = {
-          documents: [],
-          problems: [
-            {
-              severity: 'error',
-              code: 'FILE_UNREADABLE',
-              message: `the file cannot be read: ${reasonOf(error)}`,
-              position: start(path),
-            },
-          ],
-        };
-      }
     }
     documents.push(...read.documents);
     problems.push(...read.problems);

@@ -1,7 +1,7 @@
 import { type Document, headerOf, parseDocument } from '@kairos/config/document';
 import { textFault } from '@kairos/config/text-check';
 import { KairosError } from '@kairos/facts/errors';
-import { formatSize, MiB } from '@kairos/facts/size';
+import { MiB } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
 import { problemOf, type StageProblem } from './problem.ts';
 import { type StageFile, stageFileOf } from './stage-file.ts';
@@ -99,14 +99,7 @@ export function collectStageFiles(host: Host, directories: readonly string[], st
 }
 
 function readLimited(host: Host, path: string): string {
-  const size = host.files.status(path)?.size ?? 0;
-  if (size > maximumSize) {
-    throw new Error(`${path} has ${formatSize(size)}; a stage file has at most ${formatSize(maximumSize)}`);
-  }
-  const text = host.files.readText(path);
-  if (text.length > maximumSize) {
-    throw new Error(`${path} has more than ${formatSize(maximumSize)}, the most a stage file may have`);
-  }
+  const text = host.files.readOrdinaryText(path, maximumSize);
   const fault = textFault(text, path);
   if (fault) {
     throw new KairosError('NOT_TEXT', fault.message, {
