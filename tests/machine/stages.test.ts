@@ -1,9 +1,18 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseDocument } from '@kairos/config/document';
+import { filesBelow } from '@kairos/host/files';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
 import { runStage } from '@kairos/stages/run-stage';
@@ -159,3 +168,84 @@ test('a clone is brought to its branch whatever was changed in it', async () => 
   expect((await run(machineHost(), text)).problems).toEqual([]);
   expect(readFileSync(join(clone, 'file'), 'utf8')).toBe('two');
 });
+
+/** A Debian package with nothing in it but a file that holds its version. */
+function putPackage(repository: string, name: string, version: string): string {
+  const tree = mkdtempSync(join(work, 'package-'));
+  mkdirSync(join(tree, 'DEBIAN'));
+  mkdirSync(join(tree, 'usr/share/kairos-test'), { recursive: true });
+  writeFileSync(join(tree, `usr/share/kairos-test/${name}`), version);
+  const fields = `Package: ${name}\nVersion: ${version}\nArchitecture: all\nMaintainer: Test <t@example.org>\nDescription: test\n`;
+  writeFileSync(join(tree, 'DEBIAN/control'), fields);
+  const file = `${name}_${version}_all.deb`;
+  execFileSync('dpkg-deb', ['--root-owner-group', '--build', tree, join(repository, file)], {
+    stdio: 'ignore',
+  });
+  const content = readFileSync(join(repository, file));
+  return `${fields}Filename: ./${file}\nSize: ${content.length}\nSHA256: ${new Bun.CryptoHasher('sha256').update(content).digest('hex')}\n`;
+}
+
+test.skipIf(Bun.which('apt-get') === null || Bun.which('dpkg-deb') === null)(
+  'packages by the real apt, from a repository on the disk into a root of its own: refresh, pin, install, upgrade, remove',
+  async () => {
+    const root = mkdtempSync(join(work, 'apt-'));
+    const repository = join(root, 'repository');
+    for (const path of [
+      'repository',
+      'etc/apt/preferences.d',
+      'etc/apt/apt.conf.d',
+      'var/lib/dpkg/updates',
+      'var/lib/dpkg/info',
+      'var/lib/apt/lists/partial',
+      'var/cache/apt/archives/partial',
+      'var/log/apt',
+    ])
+      mkdirSync(join(root, path), { recursive: true });
+    writeFileSync(join(root, 'var/lib/dpkg/status'), '');
+    writeFileSync(join(root, 'etc/apt/sources.list'), `deb [trusted=yes] file:${repository} ./\n`);
+    const configuration = join(root, 'apt.conf');
+    writeFileSync(
+      configuration,
+      `Dir "${root}"; Dir::State::status "${root}/var/lib/dpkg/status"; Dir::Bin::dpkg "/usr/bin/dpkg";
+       DPkg::Options { "--root=${root}"; "--force-all"; }; APT::Sandbox::User "root"; APT::Get::AllowUnauthenticated "true";\n`,
+    );
+    const publish = (...packages: [name: string, version: string][]) =>
+      writeFileSync(
+        join(repository, 'Packages'),
+        packages.map(([name, version]) => putPackage(repository, name, version)).join('\n'),
+      );
+    const machine = machineHost();
+    const host: Host = {
+      ...machine,
+      files: filesBelow(root),
+      run: (argv, options) =>
+        machine.run(argv, { ...options, env: { ...options?.env, APT_CONFIG: configuration } }),
+    };
+    const step = async (text: string) =>
+      (
+        await runStage(host, 'boot', {
+          directories: [],
+          documents: [parseDocument(`stages: {boot: [${text}]}`, 'test.yaml')],
+          facts: { osRelease: { ID: 'debian' } },
+        })
+      ).problems;
+    const installed = (name: string) => {
+      const file = join(root, 'usr/share/kairos-test', name);
+      return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+    };
+
+    publish(['one', '1.0'], ['one', '2.0'], ['two', '1.0'], ['three', '1.0']);
+    expect(
+      await step('{package_pins: {one: "1.*"}, packages: {refresh: true, install: [one, two=1.0]}}'),
+    ).toEqual([]);
+    expect([installed('one'), installed('two'), installed('three')]).toEqual(['1.0', '1.0', undefined]);
+    publish(['one', '1.0'], ['one', '2.0'], ['two', '1.1'], ['three', '1.0']);
+    expect(await step('{packages: {refresh: true, upgrade: true, install: [three], remove: [one]}}')).toEqual(
+      [],
+    );
+    expect([installed('one'), installed('two'), installed('three')]).toEqual([undefined, '1.1', '1.0']);
+    const [missing] = await step('{packages: {install: [none]}}');
+    expect(missing?.code).toBe('TOOL_FAILED');
+    expect(missing?.message).toContain('Unable to locate package none');
+  },
+);
