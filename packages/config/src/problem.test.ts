@@ -34,6 +34,8 @@ test.each([
   ['env: {K3S_TOKEN: [s3cr3t]}', 'env: {K3S_TOKEN: ********}'],
   ["- run --token='a b' --now", '- run --token=******** --now'],
   ['- K3S_TOKEN=abc k3s', '- K3S_TOKEN=******** k3s'],
+  ['  lock_passwd: true', '  lock_passwd: true'],
+  ['- { lockPasswd: false, passwd: "" }', '- { lockPasswd: false, passwd: "" }'],
   ['- - passwd: x', '- - passwd: ********'],
   ['passwd:', 'passwd:'],
 ])('%s', (line, shown) => {

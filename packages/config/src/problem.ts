@@ -65,6 +65,9 @@ const keyAndValue = [
 ];
 const assignment = /(\b([\w-]{1,99})=)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"',}\]](?:\S*[^\s,}\]])?)/dg;
 
+/** What is empty or a switch tells nothing. */
+const saysNothing = /^(?:true|false|null|~|""|'')$/i;
+
 /** Where a line holds values that its keys call secret: beginnings and ends, in order. Keys tell where the mistake is. */
 function secretParts(line: string): [start: number, end: number][] {
   const parts: [number, number][] = [];
@@ -72,6 +75,7 @@ function secretParts(line: string): [start: number, end: number][] {
     for (const { 2: key = '', indices } of line.matchAll(pattern)) {
       const value = indices?.[3];
       if (value === undefined || !secretKey.test(key)) continue;
+      if (saysNothing.test(line.slice(...value).trimEnd())) continue;
       if (parts.every(([start, end]) => value[1] <= start || value[0] >= end)) parts.push(value);
     }
   }

@@ -80,6 +80,14 @@ describe('wrong, at the right place', () => {
       ],
     ],
     [
+      'install:\n  ssh_hardening: true\nusers:\n  - name: a\n    passwd: x\n    ssh_authorized_keys: [k]\n',
+      ['warning', 'SSH_HARDENING_PASSWORD', '5:5', 'Leave the password away, or keep it for the console'],
+    ],
+    [
+      'p2p:\n  network_token: t\n  auto:\n    enable: true\n    ha:\n      enable: true\n      master_nodes: 0\n',
+      ['error', 'P2P_HA_WITHOUT_MASTERS', '7:21', 'Write 2, for three control planes together'],
+    ],
+    [
       'p2p:\n  auto:\n    enable: true\n',
       ['error', 'P2P_TOKEN_MISSING', '2:3', 'Put in the token that the nodes of this network share'],
     ],

@@ -245,6 +245,7 @@ function semanticProblems(tree: Tree): Problem[] {
       'Give a user ssh_authorized_keys, or leave ssh_hardening away',
     );
   }
+  if (isTrue(tree, 'install', 'ssh_hardening')) problems.push(...passwordsBesideKeys(tree));
   const options = subtree(tree, ['options']);
   if (options?.kind === 'list' && options.items.length > 0) {
     problems.push({
@@ -273,30 +274,67 @@ function semanticProblems(tree: Tree): Problem[] {
       'Set p2p.auto.enable: true or leave ha away',
     );
   }
+  const masters = subtree(tree, ['p2p', 'auto', 'ha', 'master_nodes']);
+  if (isTrue(tree, 'p2p', 'auto', 'ha', 'enable') && masters?.kind === 'scalar' && masters.value === 0) {
+    report(
+      'P2P_HA_WITHOUT_MASTERS',
+      ['p2p', 'auto', 'ha', 'master_nodes'],
+      'p2p.auto.ha.enable needs further control planes, and p2p.auto.ha.master_nodes is 0',
+      'Write 2, for three control planes together',
+    );
+  }
   return problems;
 }
 
+const isFilled = (found: Tree | undefined) => found?.kind === 'list' && found.items.length > 0;
+
+/** All users of a configuration: of the root, and of the steps. */
+function usersOf(tree: Tree): Tree[] {
+  const atRoot = subtree(tree, ['users']);
+  const stages = subtree(tree, ['stages']);
+  const steps = stages?.kind === 'map' ? [...stages.entries.values()] : [];
+  return [
+    ...(atRoot?.kind === 'list' ? atRoot.items : []),
+    ...steps
+      .flatMap((list) => (list.kind === 'list' ? list.items : []))
+      .flatMap((step) => {
+        const users = subtree(step, ['users']);
+        return users?.kind === 'map' ? [...users.entries.values()] : [];
+      }),
+  ];
+}
+
+/** With ssh_hardening, a password of who has a key opens nothing over SSH. */
+function passwordsBesideKeys(tree: Tree): Problem[] {
+  return usersOf(tree).flatMap((user): Problem[] => {
+    const password = ['passwd', 'hashed_passwd', 'plain_text_passwd']
+      .map((key) => subtree(user, [key]))
+      .find((found) => found?.kind === 'scalar' && found.value !== null && found.value !== '');
+    if (password === undefined || !isFilled(subtree(user, ['ssh_authorized_keys']))) return [];
+    return [
+      {
+        severity: 'warning',
+        code: 'SSH_HARDENING_PASSWORD',
+        message:
+          'install.ssh_hardening allows keys only: this password opens the console, and nothing over SSH',
+        position: password.key ?? password.at,
+        hint: 'Leave the password away, or keep it for the console',
+      },
+    ];
+  });
+}
+
 function anyUserHasKey(tree: Tree): boolean {
-  const nonEmpty = (found: Tree | undefined) => found?.kind === 'list' && found.items.length > 0;
-  if (nonEmpty(subtree(tree, ['ssh_authorized_keys']))) return true;
-  const users = subtree(tree, ['users']);
-  if (users?.kind === 'list' && users.items.some((user) => nonEmpty(subtree(user, ['ssh_authorized_keys']))))
-    return true;
+  if (isFilled(subtree(tree, ['ssh_authorized_keys']))) return true;
+  if (usersOf(tree).some((user) => isFilled(subtree(user, ['ssh_authorized_keys'])))) return true;
   const stages = subtree(tree, ['stages']);
   if (stages?.kind !== 'map') return false;
   return [...stages.entries.values()].some(
     (steps) =>
       steps.kind === 'list' &&
       steps.items.some((step) => {
-        const stepUsers = subtree(step, ['users']);
         const keys = subtree(step, ['authorized_keys']);
-        return (
-          (stepUsers?.kind === 'map' &&
-            [...stepUsers.entries.values()].some((user) =>
-              nonEmpty(subtree(user, ['ssh_authorized_keys'])),
-            )) ||
-          (keys?.kind === 'map' && [...keys.entries.values()].some(nonEmpty))
-        );
+        return keys?.kind === 'map' && [...keys.entries.values()].some(isFilled);
       }),
   );
 }
