@@ -68,3 +68,17 @@ test('a page without a header is an error, not an empty configuration', async ()
     [['error', 'HEADER_MISSING']],
   ]);
 });
+
+test('a server that does not answer in time is told with the time', async () => {
+  const { world } = reader({});
+  const { problems } = await followRemote(start('http://a'), {
+    ...world,
+    patience: 5,
+    attempts: 1,
+    fetchText: (_, { signal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  });
+  expect(problems.map(({ message }) => message)).toEqual([
+    'http://a could not be fetched: no answer within 5 ms',
+  ]);
+});

@@ -111,7 +111,10 @@ async function fetchPatiently(url: string, reader: RemoteReader): Promise<string
       last = error;
     }
   }
-  const reason = reasonOf(last).replace(`cannot fetch ${url}: `, '');
+  const late = last instanceof Error && last.name === 'TimeoutError';
+  const reason = late
+    ? `no answer within ${reader.patience ?? defaultPatience} ms`
+    : reasonOf(last).replace(`cannot fetch ${url}: `, '');
   throw new KairosError(
     'CONFIG_URL_UNREACHABLE',
     `${url} could not be fetched${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${reason}`,
