@@ -11,10 +11,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { selfSigned } from '@kairos/agent/webui/certificate';
 import { parseDocument } from '@kairos/config/document';
+import { followRemote } from '@kairos/config/remote';
 import { filesBelow } from '@kairos/host/files';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
+import { remoteReader } from '@kairos/stages/remote-reader';
 import { runStage } from '@kairos/stages/run-stage';
 
 setDefaultTimeout(60_000);
@@ -249,3 +252,44 @@ test.skipIf(Bun.which('apt-get') === null || Bun.which('dpkg-deb') === null)(
     expect(missing?.message).toContain('Unable to locate package none');
   },
 );
+
+test('a server whose certificate nobody vouches for gives nothing: no download, no key, no configuration', async () => {
+  const { certificate, key } = selfSigned({ now: new Date(), names: ['localhost'] });
+  let asked = 0;
+  const server = Bun.serve({
+    port: 0,
+    tls: { cert: certificate, key },
+    fetch: () => {
+      asked++;
+      return new Response('#cloud-config\nhostname: evil\n');
+    },
+  });
+  try {
+    const root = mkdtempSync(join(work, 'tls-'));
+    mkdirSync(join(root, 'etc'));
+    writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\n');
+    const host: Host = { ...machineHost(), files: filesBelow(root) };
+    const address = `https://localhost:${server.port}/x`;
+    const delay = async () => undefined;
+    const { problems } = await runStage(host, 'boot', {
+      directories: [],
+      documents: [
+        parseDocument(
+          `stages: {boot: [{downloads: [{path: /x, url: "${address}"}], authorized_keys: {root: ["${address}"]}}]}`,
+          'test.yaml',
+        ),
+      ],
+      services: { delay },
+    });
+    const linked = await followRemote(
+      parseDocument(`#cloud-config\nconfig_url: ${address}\n`, 'test.yaml'),
+      remoteReader(host, { services: { delay } }),
+    );
+    const told = [...problems, ...linked.problems];
+    expect(told.map(({ code }) => code)).toEqual(['FETCH_FAILED', 'FETCH_FAILED', 'CONFIG_URL_UNREACHABLE']);
+    for (const { message } of told) expect(message).toMatch(/certificate|self.signed/i);
+    expect([asked, existsSync(join(root, 'x')), existsSync(join(root, 'root'))]).toEqual([0, false, false]);
+  } finally {
+    await server.stop(true);
+  }
+});

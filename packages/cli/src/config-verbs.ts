@@ -184,8 +184,11 @@ export function schemaVerb(version = ownVersion): string {
  * Renders a template with the configuration and the state of this node: `.Config`, `.State` and `.Values`.
  * @throws KairosError with the position of the fault
  */
-export async function renderVerb(file: string): Promise<string> {
+export async function renderVerb(file: string, links: Links): Promise<string> {
   const text = readNamed(file);
   const { renderTemplateOnNode } = await import('@kairos/agent/commands/render-template');
-  return renderTemplateOnNode(machineHost(), text, file === '-' ? 'stdin' : file);
+  return renderTemplateOnNode(machineHost(), text, file === '-' ? 'stdin' : file, {
+    ...remoteOf(links),
+    onLeftOut: printLeftOut,
+  });
 }

@@ -126,3 +126,17 @@ test('a dry run shows changes of files as differences and makes none', async () 
   ]);
   expect(host.files.readText('/etc/motd')).toBe('old\n');
 });
+
+test('who is not root may look and not run', async () => {
+  const host = directoryHost(folder, { uid: 1000, run: () => ({}) });
+  host.files.write('/oem/a.yaml', 'stages:\n  boot: [{commands: [good]}]\n');
+  const quiet = { write: () => undefined };
+  const streams = { stdout: quiet, stderr: quiet };
+  expect(await runStageVerb('boot', { ...usual, dryRun: true }, host, streams)).toBe(0);
+  expect(await runStageVerb('boot', { ...usual, analyze: true }, host, streams)).toBe(0);
+  await expect(runStageVerb('boot', usual, host, streams)).rejects.toMatchObject({
+    code: 'NOT_ROOT',
+    exitCode: 16,
+  });
+  expect(host.commands).toEqual([]);
+});

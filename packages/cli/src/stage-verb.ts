@@ -1,7 +1,7 @@
 import { keepStageRecord } from '@kairos/agent/stage-record';
 import type { Document } from '@kairos/config/document';
 import { formatProblem } from '@kairos/config/problem';
-import { exitCodes } from '@kairos/facts/errors';
+import { exitCodes, KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
@@ -66,6 +66,12 @@ export async function runStageVerb(
   host: Host = machineHost(),
   { stdout, stderr }: Streams = process,
 ): Promise<number> {
+  if (host.uid !== 0 && !flags.analyze && !flags.dryRun) {
+    throw new KairosError('NOT_ROOT', 'run-stage changes the system and has to be run by root', {
+      exit: 'notPermitted',
+      hint: '--dry-run and --analyze change nothing and need no root',
+    });
+  }
   const directories = [
     ...(flags.overrideCloudInitPaths ?? defaultStageDirectories),
     ...(flags.cloudInitPaths ?? []),

@@ -117,7 +117,11 @@ export const printSchemaCommand = buildCommand<{ readonly version?: string }, []
   },
 });
 
-export const renderTemplateCommand = buildCommand<{ readonly file: string }, [], Context>({
+export const renderTemplateCommand = buildCommand<
+  { readonly file: string; readonly offline: boolean },
+  [],
+  Context
+>({
   docs: {
     brief: 'Render a template with the configuration and the state of this node',
     fullDescription:
@@ -126,11 +130,12 @@ export const renderTemplateCommand = buildCommand<{ readonly file: string }, [],
   parameters: {
     flags: {
       file: { kind: 'parsed', parse: text, brief: 'Template, - for standard input', placeholder: 'file' },
+      offline: offlineFlag,
     },
     aliases: { f: 'file' },
   },
-  async func({ file }) {
+  async func({ file, offline }) {
     const { renderVerb } = await import('../config-verbs.ts');
-    this.process.stdout.write(await renderVerb(file));
+    this.process.stdout.write(await renderVerb(file, { offline }));
   },
 });
