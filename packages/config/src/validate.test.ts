@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { parseDocument } from './document.ts';
 import { jsonSchema } from './json-schema.ts';
+import { rightPlace } from './misplaced-keys.ts';
 import { treeOfDocument } from './tree.ts';
 import { validate } from './validate.ts';
 
@@ -65,6 +66,8 @@ describe('wrong, at the right place', () => {
     ['users:\n  - name: a\n    groups: { b: c }\n', ['error', 'VALUE_INVALID', '3:13', undefined]],
     ['users:\n  - everybody\n', ['error', 'VALUE_INVALID', '2:5', undefined]],
     ['reboot: true\n', ['warning', 'KEY_MISPLACED', '1:1', 'write it below install']],
+    ['packages: [vim]\n', ['warning', 'KEY_MISPLACED', '1:1', 'write it in a step, such as stages.boot[0]']],
+    ['timezone: UTC\n', ['warning', 'KEY_MISPLACED', '1:1', 'write systemd_firstboot in a step']],
     ['users:\n  - name: "007"\n', ['error', 'VALUE_INVALID', '2:11', undefined]],
     [
       'install:\n  reboot: true\n  poweroff: true\n',
@@ -121,6 +124,12 @@ describe('wrong, at the right place', () => {
       'install:\n  ssh_hardening: true\nstages:\n  boot:\n    - authorized_keys:\n        a: [github:a]\n';
     expect(problemsOf(text)).toEqual([]);
   });
+});
+
+test('a key with a right place has no effect at the root, and strictly is an error', () => {
+  expect(shortly('commands: [ls]\n', true)[0]?.slice(0, 2)).toEqual(['error', 'KEY_MISPLACED']);
+  for (const key of ['hostname', 'users', 'name', 'metallb', 'constructor'])
+    expect(rightPlace(key)).toBeUndefined();
 });
 
 test('the JSON Schema says the same', () => {

@@ -3,6 +3,7 @@ import { didYouMean } from '@kairos/facts/suggest';
 import type { z } from 'zod';
 import type { Path } from './document.ts';
 import { knownKeysAt } from './known-keys.ts';
+import { rightPlace } from './misplaced-keys.ts';
 import type { Problem } from './problem.ts';
 import { rootKeys } from './root-keys.ts';
 import { root } from './schema/root.ts';
@@ -163,11 +164,8 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
   return problems;
 }
 
-/** Keys of `install` that somebody may write beside it. */
-const installKeys: ReadonlySet<string> = new Set(knownKeysAt(root, ['install']));
-
 /**
- * Keys at the root that nearly are one of ours, or belong below `install`. Others belong to bundles and plug-ins, and
+ * Keys at the root that nearly are one of ours, or have no effect there. Others belong to bundles and plug-ins, and
  * nothing is said about them.
  */
 function misspeltRootKeys(tree: Tree, strict: boolean): Problem[] {
@@ -176,7 +174,8 @@ function misspeltRootKeys(tree: Tree, strict: boolean): Problem[] {
     .filter((key) => !rootKeys.has(key))
     .slice(0, maximumIssues)
     .flatMap((key): Problem[] => {
-      if (installKeys.has(key)) {
+      const hint = rightPlace(key);
+      if (hint !== undefined) {
         return [
           {
             severity: strict ? 'error' : 'warning',
@@ -184,7 +183,7 @@ function misspeltRootKeys(tree: Tree, strict: boolean): Problem[] {
             message: `${key} has no effect at the root`,
             position: keyPlace(tree, [key]),
             length: key.length,
-            hint: 'write it below install',
+            hint,
           },
         ];
       }
