@@ -15,6 +15,7 @@ import { jsonSchema } from '@kairos/config/json-schema';
 import { formatProblem, hasErrors } from '@kairos/config/problem';
 import { plainValue } from '@kairos/config/tree';
 import { exitCodes, type Position } from '@kairos/facts/errors';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 import { version as ownVersion } from '@kairos/facts/version';
 import { machineHost } from '@kairos/host/machine';
 import { fetchNamed, readNamed, unreadable } from './named-source.ts';
@@ -56,7 +57,7 @@ async function textOf(source: string): Promise<{ text: string; name: string } | 
   if (source === '-') return { text: readNamed('-'), name: 'stdin' };
   // Scripts of the field give the text itself: `validate "$(cat FILE)"`.
   if (source.includes('\n')) return { text: source, name: 'argument' };
-  if (isUrl(source)) return { text: await fetchNamed(source), name: source };
+  if (isUrl(source)) return { text: await fetchNamed(source), name: urlWithoutSecrets(source) };
   return isDirectory(source) ? undefined : { text: readNamed(source), name: source };
 }
 

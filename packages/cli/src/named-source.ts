@@ -4,6 +4,7 @@ import { maximumFileSize } from '@kairos/config/collect';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { didYouMean } from '@kairos/facts/suggest';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 
 /** Milliseconds for a URL to answer. */
 const patience = 30_000;
@@ -29,7 +30,7 @@ export async function fetchNamed(url: string): Promise<string> {
     return new TextDecoder().decode(bytes);
   } catch (cause) {
     if (!(cause instanceof KairosError)) throw cause;
-    if (cause.code === 'CONTENT_TOO_LARGE') throw tooLarge(url);
+    if (cause.code === 'CONTENT_TOO_LARGE') throw tooLarge(urlWithoutSecrets(url));
     throw new KairosError(cause.code, cause.message, {
       exit: cause.exit,
       hint: 'Check the address, or fetch the file by other means and give its path',

@@ -3,6 +3,7 @@ import type { Document } from '@kairos/config/document';
 import { formatProblem } from '@kairos/config/problem';
 import { exitCodes, KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
 import { defaultStageDirectories } from '@kairos/stages/collect';
@@ -84,7 +85,7 @@ export async function runStageVerb(
     { commandLine: flags.overrideCloudInitPaths === undefined },
   );
   for (const url of outside.postponed) {
-    stderr.write(`${url} is read in stage network: there is no network yet\n`);
+    stderr.write(`${urlWithoutSecrets(url)} is read in stage network: there is no network yet\n`);
   }
   const showProblem = problemPrinter(host, outside.documents);
   if (flags.analyze) {

@@ -36,6 +36,7 @@ test.each([
   ['- K3S_TOKEN=abc k3s', '- K3S_TOKEN=******** k3s'],
   ['  lock_passwd: true', '  lock_passwd: true'],
   ['- { lockPasswd: false, passwd: "" }', '- { lockPasswd: false, passwd: "" }'],
+  ['config_url: https://me:pw@h.org/x?token=a', 'config_url: https://********@h.org/x?token=********'],
   ['- - passwd: x', '- - passwd: ********'],
   ['passwd:', 'passwd:'],
 ])('%s', (line, shown) => {

@@ -63,6 +63,8 @@ const keyAndValue = [
   /^(\s*(?:-\s+)*["']?([\w.-]{1,99})["']?\s*:\s*)(\S.*)$/dg,
   /([{,]\s{0,99}["']?([\w.-]{1,99})["']?\s{0,99}:\s{1,99})("(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^\s,}\]](?:[^,}\]]*[^\s,}\]])?)/dg,
 ];
+/** The user and the password of a URL. */
+const password = /(:\/\/())([^\s/?#@]+)(?=@)/dg;
 const assignment = /(\b([\w-]{1,99})=)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"',}\]](?:\S*[^\s,}\]])?)/dg;
 
 /** What is empty or a switch tells nothing. */
@@ -71,10 +73,10 @@ const saysNothing = /^(?:true|false|null|~|""|'')$/i;
 /** Where a line holds values that its keys call secret: beginnings and ends, in order. Keys tell where the mistake is. */
 function secretParts(line: string): [start: number, end: number][] {
   const parts: [number, number][] = [];
-  for (const pattern of [...keyAndValue, assignment]) {
+  for (const pattern of [...keyAndValue, password, assignment]) {
     for (const { 2: key = '', indices } of line.matchAll(pattern)) {
       const value = indices?.[3];
-      if (value === undefined || !secretKey.test(key)) continue;
+      if (value === undefined || !(pattern === password || secretKey.test(key))) continue;
       if (saysNothing.test(line.slice(...value).trimEnd())) continue;
       if (parts.every(([start, end]) => value[1] <= start || value[0] >= end)) parts.push(value);
     }

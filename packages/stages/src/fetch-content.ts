@@ -1,5 +1,6 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 import type { StageServices } from './context.ts';
 
 export interface FetchLimits {
@@ -42,7 +43,7 @@ async function attempt<T>(
   });
   if (!response.ok) {
     await response.body?.cancel();
-    const message = `${url} answered ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`;
+    const message = `${urlWithoutSecrets(url)} answered ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`;
     const again = response.status >= 500 || response.status === 429 || response.status === 408;
     throw again
       ? new KairosError('HTTP_STATUS', message, { exit: 'network' })
@@ -51,7 +52,7 @@ async function attempt<T>(
   const tooLarge = (size: number) =>
     new Refused(
       'CONTENT_TOO_LARGE',
-      `${url} has ${formatSize(size)} or more; at most ${formatSize(limits.size)} are taken`,
+      `${urlWithoutSecrets(url)} has ${formatSize(size)} or more; at most ${formatSize(limits.size)} are taken`,
       { exit: 'network' },
     );
   const announced = Number(response.headers.get('content-length') ?? 0);
@@ -91,9 +92,13 @@ export async function fetchStream<T>(
   take: (body: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   if (!/^https?:\/\/[^\s/]/.test(url) || !URL.canParse(url)) {
-    throw new KairosError('URL_INVALID', `${JSON.stringify(url)} is not an http or https address`, {
-      exit: 'invalidInput',
-    });
+    throw new KairosError(
+      'URL_INVALID',
+      `${JSON.stringify(urlWithoutSecrets(url))} is not an http or https address`,
+      {
+        exit: 'invalidInput',
+      },
+    );
   }
   const attempts = limits.attempts ?? 1;
   for (let count = 1; ; count++) {
@@ -109,7 +114,7 @@ export async function fetchStream<T>(
       const late = error instanceof Error && error.name === 'TimeoutError';
       throw new KairosError(
         'FETCH_FAILED',
-        `cannot fetch ${url}${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${late ? `no answer within ${limits.time} ms` : reasonOfFailure(error)}`,
+        `cannot fetch ${urlWithoutSecrets(url)}${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${late ? `no answer within ${limits.time} ms` : reasonOfFailure(error)}`,
         { exit: 'network', cause: error },
       );
     }
