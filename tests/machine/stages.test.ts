@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -292,4 +293,53 @@ test('a server whose certificate nobody vouches for gives nothing: no download, 
   } finally {
     await server.stop(true);
   }
+});
+
+test('accounts of steps are sound to the tools of the system', async () => {
+  const root = mkdtempSync(join(work, 'accounts-'));
+  mkdirSync(join(root, 'etc'));
+  mkdirSync(join(root, 'root'));
+  const put = (name: string, text: string, mode: number) =>
+    writeFileSync(join(root, 'etc', name), text, { mode });
+  put('passwd', 'root:x:0:0:root:/root:/bin/sh\nold:x:900:900::/nowhere:/bin/sh\n', 0o644);
+  put('shadow', 'root:*:19000:0:99999:7:::\nold:!:19000:0:99999:7:::\n', 0o640);
+  put('group', 'root:x:0:\nadmin:x:115:\nold:x:900:\n', 0o644);
+  put('gshadow', 'root:*::\nadmin:!::\nold:!::\n', 0o640);
+  const entity = (text: string) => ({ entity: text });
+  const step = {
+    users: {
+      kairos: { passwd: 'secret', groups: 'admin, testers', shell: '/bin/sh' },
+      service: { system: true, no_create_home: true, homedir: '/', lock_passwd: true },
+    },
+    ensure_entities: [
+      entity('kind: group\ngroup_name: testers\npassword: x\ngid: 4242\n'),
+      entity('kind: gshadow\nname: testers\n'),
+      entity('kind: user\nusername: extra\nuid: 4300\ngid: 4242\nhomedir: /\n'),
+      entity('kind: shadow\nusername: extra\nlast_changed: now\n'),
+    ],
+    delete_entities: ['user', 'shadow']
+      .map((kind) => entity(`kind: ${kind}\nusername: old\n`))
+      .concat(entity('kind: group\ngroup_name: old\n'), entity('kind: gshadow\nname: old\n')),
+  };
+  const host: Host = { ...machineHost(), files: filesBelow(root) };
+  expect((await run(host, JSON.stringify({ stages: { boot: [step] } }))).problems).toEqual([]);
+  for (const tool of ['pwck', 'grpck']) {
+    const { stdout, stderr, exitCode } = Bun.spawnSync([tool, '--read-only', '--root', root]);
+    // Homes and shells are not what this root is about.
+    const told = `${stdout}${stderr}`
+      .split('\n')
+      .filter((line) => !/^$|directory|program|no changes/.test(line));
+    expect([tool, told, exitCode <= 2]).toEqual([tool, [], true]);
+  }
+  const ids = readFileSync(join(root, 'etc/passwd'), 'utf8')
+    .split('\n')
+    .map((line) => line.split(':').slice(0, 4));
+  expect(ids).toEqual([
+    ['root', 'x', '0', '0'],
+    ['extra', 'x', '4300', '4242'],
+    ['kairos', 'x', '1000', '1000'],
+    ['service', 'x', '999', '999'],
+    [''],
+  ]);
+  expect(statSync(join(root, 'home/kairos'))).toMatchObject({ uid: 1000, gid: 1000 });
 });
