@@ -15,7 +15,7 @@ const shape = {
   hashed_passwd: text.describe('Password as a crypt(5) hash'),
   plain_text_passwd: looseText.describe('Password in plain; better passwd with a hash'),
   groups: z
-    .union([z.string(), z.array(z.string().nullable())])
+    .union([z.array(z.string().nullable()), z.string()])
     .nullish()
     .describe('Further groups, which must exist, as a list or with commas; admin may use sudo'),
   lock_passwd: flag.describe('Nobody can log in with a password'),
