@@ -66,7 +66,7 @@ describe('validate', () => {
       'a device without an end',
       () => '/dev/zero',
       10,
-      'error: /dev/zero has more than 1.0 MiB, the most that is read of a configuration\n  hint: Is this the file that you meant?\n',
+      'error: /dev/zero has more than 2.0 MiB, the most that is read of a configuration\n  hint: Is this the file that you meant?\n',
     ],
     [
       'a server that has no such file',

@@ -1,8 +1,8 @@
 import { keepStageRecord } from '@kairos/agent/stage-record';
+import { maximumFileSize } from '@kairos/config/collect';
 import type { Document } from '@kairos/config/document';
 import { formatProblem } from '@kairos/config/problem';
 import { exitCodes, KairosError } from '@kairos/facts/errors';
-import { MiB } from '@kairos/facts/size';
 import { urlWithoutSecrets } from '@kairos/facts/url';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
@@ -20,9 +20,6 @@ export interface Streams {
   readonly stderr: { write(text: string): unknown };
 }
 
-/** Files of which a line may be shown: those that stages read. */
-const shownSize = 2 * MiB;
-
 /** Problems as a compiler shows them, each with the step and the module in which it arose. */
 function problemPrinter(host: Host, documents: readonly Document[]): (problem: StageProblem) => string {
   const texts = new Map(documents.map(({ file, text }) => [file, text]));
@@ -30,7 +27,7 @@ function problemPrinter(host: Host, documents: readonly Document[]): (problem: S
     const known = texts.get(file);
     if (known !== undefined) return known;
     try {
-      const text = host.files.readOrdinaryText(file, shownSize);
+      const text = host.files.readOrdinaryText(file, maximumFileSize);
       texts.set(file, text);
       return text;
     } catch {

@@ -62,7 +62,7 @@ test('one bad file never blocks the others', () => {
     '/oem/1.yaml': '#cloud-config\na: [1\n',
     '/oem/2.yaml': 'hostname: no header\n',
     '/oem/3.yaml': '#cloud-config\n- a list\n',
-    '/oem/4.yaml': `#cloud-config\nx: "${'x'.repeat(1024 * 1024)}"\n`,
+    '/oem/4.yaml': `#cloud-config\nx: "${'x'.repeat(2 * 1024 * 1024)}"\n`,
     '/oem/5.yaml': '#cloud-config\nhostname: good\n',
   });
   expect(result.value).toEqual({ hostname: 'good' });

@@ -1,5 +1,5 @@
 import { KairosError, type Position, reasonOf } from '@kairos/facts/errors';
-import { MiB } from '@kairos/facts/size';
+import { formatSize, MiB } from '@kairos/facts/size';
 import { type Document, headerOf, nearlyHeader, parseDocument } from './document.ts';
 import { merge } from './merge.ts';
 import type { Problem } from './problem.ts';
@@ -15,8 +15,8 @@ export const configDirectories = [
   '/oem',
 ] as const;
 
-/** A larger file is not a configuration that a person wrote. */
-export const maximumFileSize = MiB;
+/** A larger file is not a configuration that a person wrote. The original reads as much. */
+export const maximumFileSize = 2 * MiB;
 
 /** As much of a file system as collecting needs. */
 export interface ConfigFiles {
@@ -81,7 +81,7 @@ export function readDocument(text: string, file: string, options: ReadOptions = 
     return report(
       'error',
       'FILE_TOO_LARGE',
-      `the file has ${text.length} bytes, at most ${maximumFileSize} are read`,
+      `the file has ${formatSize(text.length)}; at most ${formatSize(maximumFileSize)} are read`,
     );
   }
   const fault = textFault(text, file);

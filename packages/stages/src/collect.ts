@@ -1,7 +1,7 @@
+import { maximumFileSize } from '@kairos/config/collect';
 import { type Document, headerOf, parseDocument } from '@kairos/config/document';
 import { textFault } from '@kairos/config/text-check';
 import { KairosError } from '@kairos/facts/errors';
-import { MiB } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
 import { problemOf, type StageProblem } from './problem.ts';
 import { type StageFile, stageFileOf } from './stage-file.ts';
@@ -9,8 +9,6 @@ import { type StageFile, stageFileOf } from './stage-file.ts';
 /** Where stages are looked for, in the order in which their steps run. */
 export const defaultStageDirectories = ['/system/oem', '/oem', '/usr/local/cloud-config'] as const;
 
-/** A larger file is not a configuration. */
-const maximumSize = 2 * MiB;
 /** Deeper folders are a loop or a mistake. */
 const maximumDepth = 16;
 
@@ -99,7 +97,7 @@ export function collectStageFiles(host: Host, directories: readonly string[], st
 }
 
 function readLimited(host: Host, path: string): string {
-  const text = host.files.readOrdinaryText(path, maximumSize);
+  const text = host.files.readOrdinaryText(path, maximumFileSize);
   const fault = textFault(text, path);
   if (fault) {
     throw new KairosError('NOT_TEXT', fault.message, {
