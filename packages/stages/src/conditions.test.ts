@@ -20,6 +20,8 @@ test.each([
   'only_os: Debian',
   'only_os: "^Debian.*trixie"',
   'only_os: "(?i)debian|ubuntu"',
+  'only_os: "(?i:DEBIAN)"',
+  'node: "^node-[[:digit:]]$"',
   'only_os_version: "^13"',
   'only_arch: arm64',
   'only_arch: "x86_64|aarch64"',
