@@ -31,6 +31,7 @@ const cloudInitKeys: Readonly<Record<string, string>> = {
 
 const places: readonly (readonly [place: string, keys: readonly string[]])[] = [
   ['below install', knownKeysAt(root, ['install']) ?? []],
+  ['at one of users', knownKeysAt(root, ['users', 0]) ?? []],
   ['in a step, such as stages.boot[0]', knownKeysAt(root, ['stages', 'boot', 0]) ?? []],
 ];
 
@@ -39,7 +40,7 @@ const places: readonly (readonly [place: string, keys: readonly string[]])[] = [
  */
 export function rightPlace(key: string): string | undefined {
   if (rootKeys.has(key)) return undefined;
+  if (Object.hasOwn(cloudInitKeys, key)) return cloudInitKeys[key];
   const found = places.find(([, keys]) => keys.includes(key));
-  if (found !== undefined) return `write it ${found[0]}`;
-  return Object.hasOwn(cloudInitKeys, key) ? cloudInitKeys[key] : undefined;
+  return found === undefined ? undefined : `write it ${found[0]}`;
 }

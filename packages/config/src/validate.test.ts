@@ -67,6 +67,7 @@ describe('wrong, at the right place', () => {
     ['users:\n  - everybody\n', ['error', 'VALUE_INVALID', '2:5', undefined]],
     ['reboot: true\n', ['warning', 'KEY_MISPLACED', '1:1', 'write it below install']],
     ['packages: [vim]\n', ['warning', 'KEY_MISPLACED', '1:1', 'write it in a step, such as stages.boot[0]']],
+    ['passwd: x\n', ['warning', 'KEY_MISPLACED', '1:1', 'write it at one of users']],
     ['timezone: UTC\n', ['warning', 'KEY_MISPLACED', '1:1', 'write systemd_firstboot in a step']],
     ['users:\n  - name: "007"\n', ['error', 'VALUE_INVALID', '2:11', undefined]],
     [
