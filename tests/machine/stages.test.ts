@@ -1,11 +1,24 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { selfSigned } from '@kairos/agent/webui/certificate';
 import { parseDocument } from '@kairos/config/document';
+import { followRemote } from '@kairos/config/remote';
+import { filesBelow } from '@kairos/host/files';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
+import { remoteReader } from '@kairos/stages/remote-reader';
 import { runStage } from '@kairos/stages/run-stage';
 
 setDefaultTimeout(60_000);
@@ -158,4 +171,175 @@ test('a clone is brought to its branch whatever was changed in it', async () => 
   writeFileSync(join(clone, 'file'), 'changed here');
   expect((await run(machineHost(), text)).problems).toEqual([]);
   expect(readFileSync(join(clone, 'file'), 'utf8')).toBe('two');
+});
+
+/** A Debian package with nothing in it but a file that holds its version. */
+function putPackage(repository: string, name: string, version: string): string {
+  const tree = mkdtempSync(join(work, 'package-'));
+  mkdirSync(join(tree, 'DEBIAN'));
+  mkdirSync(join(tree, 'usr/share/kairos-test'), { recursive: true });
+  writeFileSync(join(tree, `usr/share/kairos-test/${name}`), version);
+  const fields = `Package: ${name}\nVersion: ${version}\nArchitecture: all\nMaintainer: Test <t@example.org>\nDescription: test\n`;
+  writeFileSync(join(tree, 'DEBIAN/control'), fields);
+  const file = `${name}_${version}_all.deb`;
+  execFileSync('dpkg-deb', ['--root-owner-group', '--build', tree, join(repository, file)], {
+    stdio: 'ignore',
+  });
+  const content = readFileSync(join(repository, file));
+  return `${fields}Filename: ./${file}\nSize: ${content.length}\nSHA256: ${new Bun.CryptoHasher('sha256').update(content).digest('hex')}\n`;
+}
+
+test.skipIf(Bun.which('apt-get') === null || Bun.which('dpkg-deb') === null)(
+  'packages by the real apt, from a repository on the disk into a root of its own: refresh, pin, install, upgrade, remove',
+  async () => {
+    const root = mkdtempSync(join(work, 'apt-'));
+    const repository = join(root, 'repository');
+    for (const path of [
+      'repository',
+      'etc/apt/preferences.d',
+      'etc/apt/apt.conf.d',
+      'var/lib/dpkg/updates',
+      'var/lib/dpkg/info',
+      'var/lib/apt/lists/partial',
+      'var/cache/apt/archives/partial',
+      'var/log/apt',
+    ])
+      mkdirSync(join(root, path), { recursive: true });
+    writeFileSync(join(root, 'var/lib/dpkg/status'), '');
+    writeFileSync(join(root, 'etc/apt/sources.list'), `deb [trusted=yes] file:${repository} ./\n`);
+    const configuration = join(root, 'apt.conf');
+    writeFileSync(
+      configuration,
+      `Dir "${root}"; Dir::State::status "${root}/var/lib/dpkg/status"; Dir::Bin::dpkg "/usr/bin/dpkg";
+       DPkg::Options { "--root=${root}"; "--force-all"; }; APT::Sandbox::User "root"; APT::Get::AllowUnauthenticated "true";\n`,
+    );
+    const publish = (...packages: [name: string, version: string][]) =>
+      writeFileSync(
+        join(repository, 'Packages'),
+        packages.map(([name, version]) => putPackage(repository, name, version)).join('\n'),
+      );
+    const machine = machineHost();
+    const host: Host = {
+      ...machine,
+      files: filesBelow(root),
+      run: (argv, options) =>
+        machine.run(argv, { ...options, env: { ...options?.env, APT_CONFIG: configuration } }),
+    };
+    const step = async (text: string) =>
+      (
+        await runStage(host, 'boot', {
+          directories: [],
+          documents: [parseDocument(`stages: {boot: [${text}]}`, 'test.yaml')],
+          facts: { osRelease: { ID: 'debian' } },
+        })
+      ).problems;
+    const installed = (name: string) => {
+      const file = join(root, 'usr/share/kairos-test', name);
+      return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+    };
+
+    publish(['one', '1.0'], ['one', '2.0'], ['two', '1.0'], ['three', '1.0']);
+    expect(
+      await step('{package_pins: {one: "1.*"}, packages: {refresh: true, install: [one, two=1.0]}}'),
+    ).toEqual([]);
+    expect([installed('one'), installed('two'), installed('three')]).toEqual(['1.0', '1.0', undefined]);
+    publish(['one', '1.0'], ['one', '2.0'], ['two', '1.1'], ['three', '1.0']);
+    expect(await step('{packages: {refresh: true, upgrade: true, install: [three], remove: [one]}}')).toEqual(
+      [],
+    );
+    expect([installed('one'), installed('two'), installed('three')]).toEqual([undefined, '1.1', '1.0']);
+    const [missing] = await step('{packages: {install: [none]}}');
+    expect(missing?.code).toBe('TOOL_FAILED');
+    expect(missing?.message).toContain('Unable to locate package none');
+  },
+);
+
+test('a server whose certificate nobody vouches for gives nothing: no download, no key, no configuration', async () => {
+  const { certificate, key } = selfSigned({ now: new Date(), names: ['localhost'] });
+  let asked = 0;
+  const server = Bun.serve({
+    port: 0,
+    tls: { cert: certificate, key },
+    fetch: () => {
+      asked++;
+      return new Response('#cloud-config\nhostname: evil\n');
+    },
+  });
+  try {
+    const root = mkdtempSync(join(work, 'tls-'));
+    mkdirSync(join(root, 'etc'));
+    writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\n');
+    const host: Host = { ...machineHost(), files: filesBelow(root) };
+    const address = `https://localhost:${server.port}/x`;
+    const delay = async () => undefined;
+    const { problems } = await runStage(host, 'boot', {
+      directories: [],
+      documents: [
+        parseDocument(
+          `stages: {boot: [{downloads: [{path: /x, url: "${address}"}], authorized_keys: {root: ["${address}"]}}]}`,
+          'test.yaml',
+        ),
+      ],
+      services: { delay },
+    });
+    const linked = await followRemote(
+      parseDocument(`#cloud-config\nconfig_url: ${address}\n`, 'test.yaml'),
+      remoteReader(host, { services: { delay } }),
+    );
+    const told = [...problems, ...linked.problems];
+    expect(told.map(({ code }) => code)).toEqual(['FETCH_FAILED', 'FETCH_FAILED', 'CONFIG_URL_UNREACHABLE']);
+    for (const { message } of told) expect(message).toMatch(/certificate|self.signed/i);
+    expect([asked, existsSync(join(root, 'x')), existsSync(join(root, 'root'))]).toEqual([0, false, false]);
+  } finally {
+    await server.stop(true);
+  }
+});
+
+test('accounts of steps are sound to the tools of the system', async () => {
+  const root = mkdtempSync(join(work, 'accounts-'));
+  mkdirSync(join(root, 'etc'));
+  mkdirSync(join(root, 'root'));
+  const put = (name: string, text: string, mode: number) =>
+    writeFileSync(join(root, 'etc', name), text, { mode });
+  put('passwd', 'root:x:0:0:root:/root:/bin/sh\nold:x:900:900::/nowhere:/bin/sh\n', 0o644);
+  put('shadow', 'root:*:19000:0:99999:7:::\nold:!:19000:0:99999:7:::\n', 0o640);
+  put('group', 'root:x:0:\nadmin:x:115:\nold:x:900:\n', 0o644);
+  put('gshadow', 'root:*::\nadmin:!::\nold:!::\n', 0o640);
+  const entity = (text: string) => ({ entity: text });
+  const step = {
+    users: {
+      kairos: { passwd: 'secret', groups: 'admin, testers', shell: '/bin/sh' },
+      service: { system: true, no_create_home: true, homedir: '/', lock_passwd: true },
+    },
+    ensure_entities: [
+      entity('kind: group\ngroup_name: testers\npassword: x\ngid: 4242\n'),
+      entity('kind: gshadow\nname: testers\n'),
+      entity('kind: user\nusername: extra\nuid: 4300\ngid: 4242\nhomedir: /\n'),
+      entity('kind: shadow\nusername: extra\nlast_changed: now\n'),
+    ],
+    delete_entities: ['user', 'shadow']
+      .map((kind) => entity(`kind: ${kind}\nusername: old\n`))
+      .concat(entity('kind: group\ngroup_name: old\n'), entity('kind: gshadow\nname: old\n')),
+  };
+  const host: Host = { ...machineHost(), files: filesBelow(root) };
+  expect((await run(host, JSON.stringify({ stages: { boot: [step] } }))).problems).toEqual([]);
+  for (const tool of ['pwck', 'grpck']) {
+    const { stdout, stderr, exitCode } = Bun.spawnSync([tool, '--read-only', '--root', root]);
+    // Homes and shells are not what this root is about.
+    const told = `${stdout}${stderr}`
+      .split('\n')
+      .filter((line) => !/^$|directory|program|no changes/.test(line));
+    expect([tool, told, exitCode <= 2]).toEqual([tool, [], true]);
+  }
+  const ids = readFileSync(join(root, 'etc/passwd'), 'utf8')
+    .split('\n')
+    .map((line) => line.split(':').slice(0, 4));
+  expect(ids).toEqual([
+    ['root', 'x', '0', '0'],
+    ['extra', 'x', '4300', '4242'],
+    ['kairos', 'x', '1000', '1000'],
+    ['service', 'x', '999', '999'],
+    [''],
+  ]);
+  expect(statSync(join(root, 'home/kairos'))).toMatchObject({ uid: 1000, gid: 1000 });
 });

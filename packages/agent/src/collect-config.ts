@@ -32,6 +32,16 @@ export function isMapping(value: unknown): value is Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The text of a file that the user named, who may also give a pipe: `manual-install <(make-config)`. */
+function readNamedText(host: Host, path: string): string {
+  try {
+    return host.files.readOrdinaryText(path, maximumFileSize);
+  } catch (error) {
+    if (error instanceof KairosError && error.code === 'FILE_NOT_ORDINARY') return host.files.readText(path);
+    throw error;
+  }
+}
+
 /**
  * Reads the configuration of directories, named files and the kernel's command line, and merges it. A file of a
  * directory that cannot be read is a warning, since others put files there too; a named one is an error.
@@ -46,15 +56,10 @@ export async function collectConfig(host: Host, sources: ConfigSources): Promise
     message: `the file is left out: ${problem.message}`,
   }));
   for (const path of sources.files) {
-    if ((host.files.status(path)?.size ?? 0) > maximumFileSize) {
-      throw new KairosError('FILE_TOO_LARGE', `${path} has more than ${maximumFileSize} bytes`, {
-        exit: 'invalidInput',
-      });
-    }
-    const text = host.files.readTextIfAny(path);
-    if (text === undefined) {
+    if (!host.files.exists(path)) {
       throw new KairosError('CONFIG_NOT_FOUND', `There is no file ${path}`, { exit: 'notFound' });
     }
+    const text = readNamedText(host, path);
     const read = readDocument(text, path);
     own.push(...read.documents);
     problems.push(...read.problems.map((problem): Problem => ({ ...problem, severity: 'error' })));

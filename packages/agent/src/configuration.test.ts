@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseDocument } from '@kairos/config/document';
+import type { RemoteReader } from '@kairos/config/remote';
 import { treeOf } from '@kairos/config/tree';
 import { KairosError } from '@kairos/facts/errors';
 import { directoryHost } from '@kairos/host/directory';
@@ -51,6 +52,73 @@ test('prints the merged configuration with its sources', async () => {
   );
   expect(queryConfiguration(configuration, '.install.auto')).toBe('true\n');
   expect(queryConfiguration(configuration, 'install.none')).toBe('');
+  expect(queryConfiguration(configuration, 'install', true)).toBe('{"auto":true}\n');
+});
+
+describe('config_url', () => {
+  const linked = { '/oem/a.yaml': '#cloud-config\nhostname: near\nconfig_url: http://x/{{ .Values.n }}\n' };
+  async function following(files: Readonly<Record<string, string>>, fetchText: RemoteReader['fetchText']) {
+    const host = directoryHost(folder);
+    for (const [path, text] of Object.entries(files)) host.files.write(path, text);
+    let asked = 0;
+    const configuration = await readConfiguration(host, {
+      async remote() {
+        asked++;
+        return {
+          fetchText,
+          render: (url) => url.replace('{{ .Values.n }}', 'n1'),
+          wait: async () => undefined,
+          attempts: 1,
+        };
+      },
+    });
+    return { configuration, asked };
+  }
+
+  test('is followed, and what it names comes before what names it', async () => {
+    const { configuration, asked } = await following(linked, async (url) => {
+      expect(url).toBe('http://x/n1');
+      return '#cloud-config\nhostname: far\ndebug: true\n';
+    });
+    expect([asked, configuration.problems, configuration.sources]).toEqual([
+      1,
+      [],
+      ['http://x/n1', '/oem/a.yaml'],
+    ]);
+    expect(queryConfiguration(configuration, 'debug')).toBe('true\n');
+    expect(explainKey(configuration, 'hostname')).toMatchObject({
+      value: 'near',
+      overrides: [{ file: 'http://x/n1', line: 2, column: 11 }],
+    });
+  });
+
+  test('that cannot be had is a warning, and the rest counts', async () => {
+    const { configuration } = await following(linked, async () => {
+      throw new Error('no route');
+    });
+    expect(queryConfiguration(configuration, 'hostname')).toBe('near\n');
+    expect(configuration.problems).toEqual(configuration.leftOut);
+    expect(
+      configuration.leftOut.map(({ severity, code, message, position }) => [
+        severity,
+        code,
+        message,
+        position.line,
+      ]),
+    ).toEqual([
+      [
+        'warning',
+        'CONFIG_URL_UNREACHABLE',
+        'the document of config_url is left out: http://x/n1 could not be fetched: no route',
+        3,
+      ],
+    ]);
+  });
+
+  test('of which there is none loads nothing for it', async () => {
+    const { asked } = await following({ '/oem/a.yaml': '#cloud-config\nhostname: a\n' }, async () => '');
+    expect(asked).toBe(0);
+  });
 });
 
 test('explains who set a key and what that took over', async () => {

@@ -1,9 +1,16 @@
-import { collectDocuments, configDirectories, mergeDocuments, readDocument } from '@kairos/config/collect';
+import {
+  collectDocuments,
+  configDirectories,
+  maximumFileSize,
+  mergeDocuments,
+  type ReadOptions,
+  readDocument,
+} from '@kairos/config/collect';
 import { type Difference, differences } from '@kairos/config/difference';
 import type { Document } from '@kairos/config/document';
 import { kernelArgumentsDocument } from '@kairos/config/kernel-arguments';
 import { hasErrors, type Problem, sortProblems, valueWithoutSecrets } from '@kairos/config/problem';
-import { followRemote, type RemoteReader } from '@kairos/config/remote';
+import { followRemote, nextUrl, type RemoteReader } from '@kairos/config/remote';
 import { plainValue, subtree, type Tree } from '@kairos/config/tree';
 import { validate } from '@kairos/config/validate';
 import { KairosError, type Position } from '@kairos/facts/errors';
@@ -17,6 +24,8 @@ export interface Configuration {
   /** Files and URLs, in the order of merging. */
   readonly sources: readonly string[];
   readonly problems: readonly Problem[];
+  /** Of the problems, those because of which a file or a URL does not count. */
+  readonly leftOut: readonly Problem[];
   sourceOf(file: string): string | undefined;
 }
 
@@ -29,23 +38,49 @@ export interface ConfigurationRequest {
   readonly problems?: readonly Problem[];
   /** Whether the kernel's command line counts too. */
   readonly commandLine?: boolean;
-  /** Follows `config_url`; without it, links are left alone. */
-  readonly remote?: RemoteReader;
+  /** Follows `config_url`, and is asked for when there is one; without it, links are left alone. */
+  readonly remote?: () => Promise<RemoteReader>;
   readonly strict?: boolean;
+  /** Files without a header that hold nothing but stages count too. */
+  readonly stageFiles?: boolean;
+}
+
+/** The text of a file that was left out, to show the line of its problem. */
+function sourceOfFile(host: Host, file: string): string | undefined {
+  try {
+    return host.files.readOrdinaryText(file, maximumFileSize);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A document that cannot be had now is not wrong: who asks what the node has is told, and gets the rest. */
+function withoutDocument(problem: Problem): Problem {
+  if (problem.code !== 'CONFIG_URL_UNREACHABLE') return problem;
+  return {
+    ...problem,
+    severity: 'warning',
+    message: `the document of config_url is left out: ${problem.message}`,
+    hint: problem.hint ?? 'Try again where the network is up, or leave links alone with --offline',
+  };
 }
 
 /** Collects, merges and validates the configuration of a node. */
 export async function readConfiguration(host: Host, request: ConfigurationRequest): Promise<Configuration> {
-  const collected = collectDocuments(host.files, request.directories ?? configDirectories);
+  const collected = collectDocuments(host.files, request.directories ?? configDirectories, {
+    stageFiles: request.stageFiles ?? false,
+  });
   const cmdline = request.commandLine ? host.files.readTextIfAny('/proc/cmdline') : undefined;
   const given = cmdline === undefined ? undefined : kernelArgumentsDocument(cmdline);
   const own = [...collected.documents, ...(request.documents ?? []), ...(given ? [given] : [])];
   const problems = [...collected.problems, ...(request.problems ?? [])];
   const documents: Document[] = [];
+  let remote: RemoteReader | undefined;
   for (const document of own) {
-    if (request.remote) {
-      const chain = await followRemote(document, request.remote);
-      problems.push(...chain.problems);
+    if (request.remote && nextUrl(document) !== undefined) {
+      remote ??= await request.remote();
+      const chain = await followRemote(document, remote);
+      problems.push(...chain.problems.map(withoutDocument));
       // What a document links to comes before it, so that the nearer wins.
       documents.push(...chain.documents.toReversed());
     }
@@ -61,19 +96,28 @@ export async function readConfiguration(host: Host, request: ConfigurationReques
       ...merged.problems,
       ...validate(merged.tree, request.strict === undefined ? {} : { strict: request.strict }),
     ]),
-    sourceOf: (file) => texts.get(file) ?? host.files.readTextIfAny(file),
+    leftOut: problems.filter(({ severity, code }) => severity === 'error' || code.startsWith('CONFIG_URL_')),
+    sourceOf: (file) => texts.get(file) ?? sourceOfFile(host, file),
   };
 }
 
+/** A file that somebody asked about and that does not count is an error. */
+const asError = (problem: Problem): Problem => ({ ...problem, severity: 'error' });
+
 /** Validates one text by itself. */
-export function validateText(text: string, file: string, strict: boolean): Configuration {
-  const { documents, problems } = readDocument(text, file);
-  // A file that is not a cloud-config is not one that is merely left out: somebody asked about it.
-  const own = problems.map((problem) => ({ ...problem, severity: 'error' as const }));
+export function validateText(
+  text: string,
+  file: string,
+  strict: boolean,
+  options: ReadOptions = {},
+): Configuration {
+  const { documents, problems } = readDocument(text, file, options);
+  const own = documents.length > 0 ? problems : problems.map(asError);
   const merged = mergeDocuments(documents);
   return {
     tree: merged.tree,
     sources: [file],
+    leftOut: own.filter(({ severity }) => severity === 'error'),
     problems: sortProblems([
       ...own,
       ...merged.problems,
@@ -99,10 +143,12 @@ function stepsOf(query: string): string[] {
     .filter((step) => step !== '');
 }
 
-/** One value of the configuration as YAML; empty where there is none. */
-export function queryConfiguration({ tree }: Configuration, query: string): string {
+/** One value of the configuration as YAML, or as JSON in one line; empty where there is none. */
+export function queryConfiguration({ tree }: Configuration, query: string, json = false): string {
   const found = subtree(tree, stepsOf(query));
-  return found === undefined ? '' : stringify(plainValue(found), { indent: 4, lineWidth: 0 });
+  if (found === undefined) return '';
+  const value = plainValue(found);
+  return json ? `${JSON.stringify(value)}\n` : stringify(value, { indent: 4, lineWidth: 0 });
 }
 
 export interface Explanation {

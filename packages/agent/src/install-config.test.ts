@@ -99,6 +99,7 @@ test('config_url is refused unless it was followed', () => {
 
 test.each([
   [admin, true],
+  ['users: [{name: a, groups: "users, admin"}]\n', true],
   ['users: [{name: a, primary_group: admin}]', true],
   ['stages: {initramfs: [{users: {a: {groups: [admin]}}}]}', true],
   ['install: {nousers: true}', true],

@@ -186,6 +186,7 @@ function mapPaths(files: HostFiles, route: (path: string) => string): HostFiles 
     real: (path) => files.real(route(path)),
     exists: (path) => files.exists(route(path)),
     readText: (path) => files.readText(route(path)),
+    readOrdinaryText: (path, maximumBytes) => files.readOrdinaryText(route(path), maximumBytes),
     readBytes: (path) => files.readBytes(route(path)),
     readPart: (path, offset, length) => files.readPart(route(path), offset, length),
     readTextIfAny: (path) => files.readTextIfAny(route(path)),

@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import {
   type Configuration,
+  type ConfigurationRequest,
   compareConfigurations,
   type Explanation,
   explainKey,
@@ -9,115 +10,82 @@ import {
   readConfiguration,
   validateText,
 } from '@kairos/agent/configuration';
-import { maximumFileSize } from '@kairos/config/collect';
+import { readDocument } from '@kairos/config/collect';
 import { jsonSchema } from '@kairos/config/json-schema';
 import { formatProblem, hasErrors } from '@kairos/config/problem';
 import { plainValue } from '@kairos/config/tree';
-import { exitCodes, isSystemError, KairosError, type Position, reasonOf } from '@kairos/facts/errors';
+import { exitCodes, type Position } from '@kairos/facts/errors';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 import { version as ownVersion } from '@kairos/facts/version';
 import { machineHost } from '@kairos/host/machine';
+import { fetchNamed, readNamed, unreadable } from './named-source.ts';
 
-/** Milliseconds for a URL to answer. */
-const patience = 30_000;
-
-async function fetchLimited(url: string): Promise<string> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal: AbortSignal.timeout(patience) });
-  } catch (cause) {
-    throw new KairosError('URL_UNREACHABLE', `Cannot fetch ${url}: ${reasonOf(cause)}`, {
-      exit: 'network',
-      cause,
-    });
-  }
-  if (!response.ok || response.body === null) {
-    throw new KairosError('URL_REFUSED', `Cannot fetch ${url}: the server answered ${response.status}`, {
-      exit: 'network',
-    });
-  }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body) {
-    length += chunk.length;
-    if (length > maximumFileSize) {
-      throw new KairosError('FILE_TOO_LARGE', `${url} has more than ${maximumFileSize} bytes`, {
-        exit: 'invalidInput',
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+/** Whether `config_url` is followed. */
+interface Links {
+  readonly offline: boolean;
 }
 
-/** The configuration that a user named: `-`, a URL, a directory or a file. */
-async function configurationOf(source: string, strict: boolean): Promise<Configuration> {
-  if (source === '-') return validateText(readNamed('-'), 'stdin', strict);
-  if (/^https?:\/\//.test(source)) return validateText(await fetchLimited(source), source, strict);
+/** Milliseconds for what `config_url` names: somebody waits for the answer, and can ask again. */
+const linkPatience = 5000;
+
+function remoteOf({ offline }: Links): Pick<ConfigurationRequest, 'remote'> {
+  if (offline) return {};
+  return {
+    async remote() {
+      const { remoteReader } = await import('@kairos/stages/remote-reader');
+      return { ...remoteReader(machineHost(), { patience: linkPatience }), attempts: 1 };
+    },
+  };
+}
+
+/** The configuration of this node. */
+const ownConfiguration = (links: Links, strict = false) =>
+  readConfiguration(machineHost(), { commandLine: true, strict, ...remoteOf(links) });
+
+const isUrl = (source: string) => /^https?:\/\//.test(source);
+
+function isDirectory(source: string): boolean {
   try {
-    if (statSync(source).isDirectory()) {
-      return await readConfiguration(machineHost(), { directories: [source], strict });
-    }
+    return statSync(source).isDirectory();
   } catch (cause) {
     throw unreadable(cause, source);
   }
-  return validateText(readNamed(source), source, strict);
 }
 
-function unreadable(cause: unknown, file: string): unknown {
-  if (!isSystemError(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) return cause;
-  return new KairosError('FILE_NOT_FOUND', `Cannot read ${file}: ${reasonOf(cause)}`, {
-    exit: 'notFound',
-    cause,
-  });
-}
-
-/**
- * The text of a file that a user named, `-` for standard input. One of any size may be named, or one without an end: no
- * more is read than would be looked at.
- * @throws KairosError `FILE_NOT_FOUND`, `FILE_TOO_LARGE`
- */
-function readNamed(file: string): string {
-  let descriptor = 0;
-  try {
-    if (file !== '-') descriptor = openSync(file, 'r');
-  } catch (cause) {
-    throw unreadable(cause, file);
-  }
-  try {
-    const bytes = Buffer.alloc(maximumFileSize + 1);
-    let length = 0;
-    while (length < bytes.length) {
-      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
-      if (count === 0) break;
-      length += count;
-    }
-    if (length > maximumFileSize) {
-      throw new KairosError(
-        'FILE_TOO_LARGE',
-        `${file === '-' ? 'stdin' : file} has more than ${maximumFileSize} bytes`,
-        {
-          exit: 'invalidInput',
-        },
-      );
-    }
-    return bytes.toString('utf8', 0, length);
-  } catch (cause) {
-    throw unreadable(cause, file);
-  } finally {
-    if (descriptor !== 0) closeSync(descriptor);
-  }
+/** A source that is one text, with the name that messages use; `undefined` for a directory. */
+async function textOf(source: string): Promise<{ text: string; name: string } | undefined> {
+  if (source === '-') return { text: readNamed('-'), name: 'stdin' };
+  // Scripts of the field give the text itself: `validate "$(cat FILE)"`.
+  if (source.includes('\n')) return { text: source, name: 'argument' };
+  if (isUrl(source)) return { text: await fetchNamed(source), name: urlWithoutSecrets(source) };
+  return isDirectory(source) ? undefined : { text: readNamed(source), name: source };
 }
 
 /** Prints problems to standard error, as a compiler does. */
-function printProblems({ problems, sourceOf }: Configuration): void {
+function printProblems({ problems, sourceOf }: Pick<Configuration, 'problems' | 'sourceOf'>): void {
   for (const problem of problems) process.stderr.write(`${formatProblem(problem, sourceOf)}\n`);
 }
+
+/** Says what of a configuration does not count, to whoever asked for a part of it only. */
+function printLeftOut({ leftOut, sourceOf }: Configuration): void {
+  printProblems({ problems: leftOut, sourceOf });
+}
+
+const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 export async function validateVerb(
   source: string,
   flags: { json: boolean; strict: boolean },
 ): Promise<number> {
-  const configuration = await configurationOf(source, flags.strict);
+  const given = await textOf(source);
+  const configuration =
+    given === undefined
+      ? await readConfiguration(machineHost(), {
+          directories: [source],
+          strict: flags.strict,
+          stageFiles: true,
+        })
+      : validateText(given.text, given.name, flags.strict, { stageFiles: true });
   const failed = hasErrors(configuration.problems);
   if (flags.json) {
     process.stdout.write(`${JSON.stringify({ valid: !failed, problems: configuration.problems })}\n`);
@@ -126,14 +94,14 @@ export async function validateVerb(
     const errors = configuration.problems.filter(({ severity }) => severity === 'error').length;
     const warnings = configuration.problems.length - errors;
     process.stdout.write(
-      `${source}: ${failed ? 'invalid' : 'valid'}, ${errors} errors, ${warnings} warnings\n`,
+      `${given?.name ?? source}: ${failed ? 'invalid' : 'valid'}, ${counted(errors, 'error')}, ${counted(warnings, 'warning')}\n`,
     );
   }
   return failed ? exitCodes.invalidInput : 0;
 }
 
-export async function showVerb(flags: { json: boolean; strict: boolean }): Promise<number> {
-  const configuration = await readConfiguration(machineHost(), { commandLine: true, strict: flags.strict });
+export async function showVerb(flags: Links & { json: boolean; strict: boolean }): Promise<number> {
+  const configuration = await ownConfiguration(flags, flags.strict);
   if (flags.json) {
     const { tree, sources, problems } = configuration;
     process.stdout.write(`${JSON.stringify({ config: plainValue(tree), sources, problems })}\n`);
@@ -144,13 +112,17 @@ export async function showVerb(flags: { json: boolean; strict: boolean }): Promi
   return flags.strict && hasErrors(configuration.problems) ? exitCodes.invalidInput : 0;
 }
 
-export async function getVerb(query: string): Promise<string> {
-  return queryConfiguration(await readConfiguration(machineHost(), { commandLine: true }), query);
+export async function getVerb(query: string, flags: Links & { json: boolean }): Promise<string> {
+  const configuration = await ownConfiguration(flags);
+  printLeftOut(configuration);
+  return queryConfiguration(configuration, query, flags.json);
 }
 
-export async function explainVerb(key: string, json: boolean): Promise<string> {
-  const explanation = explainKey(await readConfiguration(machineHost(), { commandLine: true }), key);
-  if (json) return `${JSON.stringify(explanation)}\n`;
+export async function explainVerb(key: string, flags: Links & { json: boolean }): Promise<string> {
+  const configuration = await ownConfiguration(flags);
+  printLeftOut(configuration);
+  const explanation = explainKey(configuration, key);
+  if (flags.json) return `${JSON.stringify(explanation)}\n`;
   return `${explanationLines(explanation).join('\n')}\n`;
 }
 
@@ -165,12 +137,32 @@ function explanationLines({ key, value, setAt, overrides, parts }: Explanation):
   return [`${key} = ${JSON.stringify(value)}`, `  set at ${showPlace(setAt)}`, ...taken];
 }
 
-export async function diffVerb(before: string, after: string, json: boolean): Promise<number> {
-  const found = compareConfigurations(
-    await configurationOf(before, false),
-    await configurationOf(after, false),
-  );
-  if (json) process.stdout.write(`${JSON.stringify(found)}\n`);
+/** The configuration of a source to compare, with what it links to. */
+async function comparable(source: string, links: Links): Promise<Configuration> {
+  const given = await textOf(source);
+  const read = given === undefined ? undefined : readDocument(given.text, given.name);
+  const configuration = await readConfiguration(machineHost(), {
+    directories: read === undefined ? [source] : [],
+    documents: read?.documents ?? [],
+    problems: (read?.problems ?? []).map((problem) => ({ ...problem, severity: 'error' as const })),
+    ...remoteOf(links),
+  });
+  printProblems({
+    problems: configuration.leftOut,
+    sourceOf: (file) => (file === given?.name ? given.text : configuration.sourceOf(file)),
+  });
+  return configuration;
+}
+
+/** Exit code 0 without a difference, 1 with one, that of invalid input where a file could not be compared. */
+export async function diffVerb(
+  before: string,
+  after: string,
+  flags: Links & { json: boolean },
+): Promise<number> {
+  const sides = [await comparable(before, flags), await comparable(after, flags)] as const;
+  const found = compareConfigurations(...sides);
+  if (flags.json) process.stdout.write(`${JSON.stringify(found)}\n`);
   else {
     for (const each of found) {
       const path = each.path.join('.');
@@ -181,6 +173,7 @@ export async function diffVerb(before: string, after: string, json: boolean): Pr
       }
     }
   }
+  if (sides.some(({ leftOut }) => hasErrors(leftOut))) return exitCodes.invalidInput;
   return found.length === 0 ? 0 : 1;
 }
 
@@ -192,8 +185,11 @@ export function schemaVerb(version = ownVersion): string {
  * Renders a template with the configuration and the state of this node: `.Config`, `.State` and `.Values`.
  * @throws KairosError with the position of the fault
  */
-export async function renderVerb(file: string): Promise<string> {
+export async function renderVerb(file: string, links: Links): Promise<string> {
   const text = readNamed(file);
   const { renderTemplateOnNode } = await import('@kairos/agent/commands/render-template');
-  return renderTemplateOnNode(machineHost(), text, file === '-' ? 'stdin' : file);
+  return renderTemplateOnNode(machineHost(), text, file === '-' ? 'stdin' : file, {
+    ...remoteOf(links),
+    onLeftOut: printLeftOut,
+  });
 }

@@ -1,16 +1,45 @@
 import { keepStageRecord } from '@kairos/agent/stage-record';
-import { exitCodes } from '@kairos/facts/errors';
+import { maximumFileSize } from '@kairos/config/collect';
+import type { Document } from '@kairos/config/document';
+import { formatProblem } from '@kairos/config/problem';
+import { exitCodes, KairosError } from '@kairos/facts/errors';
+import { urlWithoutSecrets } from '@kairos/facts/url';
+import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
 import { defaultStageDirectories } from '@kairos/stages/collect';
 import { outsideDocuments } from '@kairos/stages/outside-documents';
-import { type StageProblem, showPosition } from '@kairos/stages/problem';
+import type { StageProblem } from '@kairos/stages/problem';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { planStage, runStage, type StepResult } from '@kairos/stages/run-stage';
 import type { StageFlags } from './commands/agent-stage.ts';
 import { bootPatience } from './stage-runner.ts';
 
-function showProblem({ severity, message, position, hint }: StageProblem): string {
-  return `${showPosition(position)}: ${severity}: ${message}${hint ? `\n  hint: ${hint}` : ''}\n`;
+/** Where a verb writes. */
+export interface Streams {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+/** Problems as a compiler shows them, each with the step and the module in which it arose. */
+function problemPrinter(host: Host, documents: readonly Document[]): (problem: StageProblem) => string {
+  const texts = new Map(documents.map(({ file, text }) => [file, text]));
+  const sourceOf = (file: string): string | undefined => {
+    const known = texts.get(file);
+    if (known !== undefined) return known;
+    try {
+      const text = host.files.readOrdinaryText(file, maximumFileSize);
+      texts.set(file, text);
+      return text;
+    } catch {
+      return undefined;
+    }
+  };
+  return (problem) => {
+    const { step, module } = problem;
+    const where =
+      step === undefined ? '' : `      = in step ${step}${module === undefined ? '' : `, ${module}`}\n`;
+    return `${formatProblem(problem, sourceOf)}\n${where}`;
+  };
 }
 
 function showStep({ status, name, reason, changes, milliseconds }: StepResult, dryRun: boolean): string {
@@ -29,8 +58,18 @@ function showStep({ status, name, reason, changes, milliseconds }: StepResult, d
 }
 
 /** `run-stage`: gives the exit code. */
-export async function runStageVerb(stage: string, flags: StageFlags): Promise<number> {
-  const host = machineHost();
+export async function runStageVerb(
+  stage: string,
+  flags: StageFlags,
+  host: Host = machineHost(),
+  { stdout, stderr }: Streams = process,
+): Promise<number> {
+  if (host.uid !== 0 && !flags.analyze && !flags.dryRun) {
+    throw new KairosError('NOT_ROOT', 'run-stage changes the system and has to be run by root', {
+      exit: 'notPermitted',
+      hint: '--dry-run and --analyze change nothing and need no root',
+    });
+  }
   const directories = [
     ...(flags.overrideCloudInitPaths ?? defaultStageDirectories),
     ...(flags.cloudInitPaths ?? []),
@@ -43,22 +82,23 @@ export async function runStageVerb(stage: string, flags: StageFlags): Promise<nu
     { commandLine: flags.overrideCloudInitPaths === undefined },
   );
   for (const url of outside.postponed) {
-    process.stderr.write(`${url} is read in stage network: there is no network yet\n`);
+    stderr.write(`${urlWithoutSecrets(url)} is read in stage network: there is no network yet\n`);
   }
+  const showProblem = problemPrinter(host, outside.documents);
   if (flags.analyze) {
     const { steps, problems } = planStage(host, stage, { directories, documents: outside.documents });
     const rows = steps.map(({ id, pass, reason, file }) => ({ id, pass, reason, file: file.file }));
     const all = [...outside.problems, ...problems];
-    if (flags.json) process.stdout.write(`${JSON.stringify({ stage, steps: rows, problems: all })}\n`);
+    if (flags.json) stdout.write(`${JSON.stringify({ stage, steps: rows, problems: all })}\n`);
     else {
       rows.forEach(({ id, pass, reason }, index) => {
-        process.stdout.write(
+        stdout.write(
           `${String(index + 1).padStart(3)}  ${pass.padEnd(stage.length + 8)} ${id}\n       ${reason}\n`,
         );
       });
-      process.stderr.write(all.map(showProblem).join(''));
+      stderr.write(all.map(showProblem).join(''));
     }
-    return 0;
+    return flags.strict && all.length > 0 ? exitCodes.stageFailed : 0;
   }
   const result = await runStage(host, stage, {
     directories,
@@ -69,13 +109,13 @@ export async function runStageVerb(stage: string, flags: StageFlags): Promise<nu
     onEvent(event) {
       if (flags.json) return;
       if (event.kind === 'ended' && (event.result.status !== 'skipped' || flags.dryRun)) {
-        process.stdout.write(showStep(event.result, flags.dryRun));
-      } else if (event.kind === 'output') process.stdout.write(`        ${event.line}\n`);
+        stdout.write(showStep(event.result, flags.dryRun));
+      } else if (event.kind === 'output') stdout.write(`        ${event.line}\n`);
     },
   });
   if (!flags.dryRun) keepStageRecord(host, result, flags.overrideCloudInitPaths);
-  if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else process.stderr.write(result.problems.map(showProblem).join(''));
+  if (flags.json) stdout.write(`${JSON.stringify(result)}\n`);
+  else stderr.write(result.problems.map(showProblem).join(''));
   const failed = result.failed || (flags.strict && result.problems.length > 0);
   return failed && !flags.lenient ? exitCodes.stageFailed : 0;
 }

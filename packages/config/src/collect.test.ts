@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { KairosError } from '@kairos/facts/errors';
 import {
   type ConfigFiles,
   collectDocuments,
@@ -23,9 +24,10 @@ function filesOf(texts: Readonly<Record<string, string>>): ConfigFiles {
       if (texts[path] !== undefined) return { kind: 'file', size: texts[path].length };
       return paths.some((each) => each.startsWith(`${path}/`)) ? { kind: 'directory', size: 0 } : undefined;
     },
-    readText(path) {
+    readOrdinaryText(path, maximumBytes) {
       const text = texts[path];
       if (text === undefined) throw new Error(`no ${path}`);
+      if (text.length > maximumBytes) throw new KairosError('FILE_TOO_LARGE', `${path} is too large`);
       return text;
     },
   };
@@ -60,7 +62,7 @@ test('one bad file never blocks the others', () => {
     '/oem/1.yaml': '#cloud-config\na: [1\n',
     '/oem/2.yaml': 'hostname: no header\n',
     '/oem/3.yaml': '#cloud-config\n- a list\n',
-    '/oem/4.yaml': `#cloud-config\nx: "${'x'.repeat(1024 * 1024)}"\n`,
+    '/oem/4.yaml': `#cloud-config\nx: "${'x'.repeat(2 * 1024 * 1024)}"\n`,
     '/oem/5.yaml': '#cloud-config\nhostname: good\n',
   });
   expect(result.value).toEqual({ hostname: 'good' });

@@ -1,9 +1,10 @@
 import { KairosError, type Position, reasonOf } from '@kairos/facts/errors';
-import { MiB } from '@kairos/facts/size';
-import { type Document, headerOf, parseDocument } from './document.ts';
+import { formatSize, MiB } from '@kairos/facts/size';
+import { type Document, headerOf, nearlyHeader, parseDocument } from './document.ts';
 import { merge } from './merge.ts';
 import type { Problem } from './problem.ts';
 import { withRightSpellings } from './spellings.ts';
+import { textFault } from './text-check.ts';
 import { type Tree, treeOf, treeOfDocument } from './tree.ts';
 
 /** Where cloud-configs are, in the order in which they are merged: later wins. */
@@ -14,15 +15,19 @@ export const configDirectories = [
   '/oem',
 ] as const;
 
-/** A larger file is not a configuration that a person wrote. */
-export const maximumFileSize = MiB;
+/** A larger file is not a configuration that a person wrote. The original reads as much. */
+export const maximumFileSize = 2 * MiB;
 
 /** As much of a file system as collecting needs. */
 export interface ConfigFiles {
   /** Names in a directory, sorted; empty where there is none. */
   list(path: string): readonly string[];
   status(path: string): { readonly kind: string; readonly size: number } | undefined;
-  readText(path: string): string;
+  /**
+   * The text of an ordinary file of a limited size.
+   * @throws KairosError `FILE_TOO_LARGE`; anything else for what cannot be read
+   */
+  readOrdinaryText(path: string, maximumBytes: number): string;
 }
 
 export interface CollectedDocuments {
@@ -44,15 +49,24 @@ function filesBelow(files: ConfigFiles, directory: string, depth = 0): string[] 
   });
 }
 
+export interface ReadOptions {
+  /** Whether a file without a header counts for nothing. Default: it does. */
+  readonly headerNeeded?: boolean;
+  /** Take a file without a header that holds nothing but stages, as images have them; it is a warning. */
+  readonly stageFiles?: boolean;
+}
+
+/** Whether a text without a header is a file of stages, such as an image has in /system/oem. */
+function isStageFile(text: string): boolean {
+  const keys = text.split('\n').flatMap((line) => /^([\w"'-]+)\s*:(?:\s|$)/.exec(line)?.[1] ?? []);
+  return keys.includes('stages') && keys.every((key) => key === 'name' || key === 'stages');
+}
+
 /**
  * Parses one file's text as a cloud-config. What is wrong is reported and gives no document: one bad file never
  * blocks the others.
  */
-export function readDocument(
-  text: string,
-  file: string,
-  options: { readonly headerNeeded?: boolean } = {},
-): CollectedDocuments {
+export function readDocument(text: string, file: string, options: ReadOptions = {}): CollectedDocuments {
   const report = (
     severity: Problem['severity'],
     code: string,
@@ -67,17 +81,20 @@ export function readDocument(
     return report(
       'error',
       'FILE_TOO_LARGE',
-      `the file has ${text.length} bytes, at most ${maximumFileSize} are read`,
+      `the file has ${formatSize(text.length)}; at most ${formatSize(maximumFileSize)} are read`,
     );
   }
-  if (text.includes('\0'))
-    return report('error', 'NOT_TEXT', 'the file holds NUL characters: it is not a text');
-  if ((options.headerNeeded ?? true) && headerOf(text) === undefined) {
+  const fault = textFault(text, file);
+  if (fault) return report('error', 'NOT_TEXT', fault.message, fault.hint, fault.position);
+  const bare = (options.headerNeeded ?? true) && headerOf(text) === undefined;
+  if (bare && !(options.stageFiles && isStageFile(text))) {
+    const near = nearlyHeader(text);
     return report(
       'warning',
       'HEADER_MISSING',
       'the file is not a cloud-config: none of its first lines is #cloud-config',
-      'Make #cloud-config the first line',
+      near?.hint ?? 'Make #cloud-config the first line',
+      { file, line: near?.line ?? 1, column: 1 },
     );
   }
   let document: Document;
@@ -97,44 +114,42 @@ export function readDocument(
       `a cloud-config is a map of keys, this is a ${Array.isArray(document.value) ? 'list' : 'scalar'}`,
     );
   }
-  return { documents: [document], problems: [] };
+  const { problems } = bare
+    ? report(
+        'warning',
+        'HEADER_MISSING',
+        'only the stages of this file count: none of its first lines is #cloud-config',
+        'Make #cloud-config the first line, unless it is a file of an image',
+      )
+    : { problems: [] };
+  return { documents: [document], problems };
 }
 
 /** Reads the cloud-configs of directories, each recursively and in order of names. */
-export function collectDocuments(files: ConfigFiles, directories: readonly string[]): CollectedDocuments {
+export function collectDocuments(
+  files: ConfigFiles,
+  directories: readonly string[],
+  options: ReadOptions = {},
+): CollectedDocuments {
   const documents: Document[] = [];
   const problems: Problem[] = [];
   for (const path of directories.flatMap((directory) => filesBelow(files, directory))) {
-    const size = files.status(path)?.size ?? 0;
     let read: CollectedDocuments;
-    if (size > maximumFileSize) {
+    try {
+      read = readDocument(files.readOrdinaryText(path, maximumFileSize), path, options);
+    } catch (error) {
+      const large = error instanceof KairosError && error.code === 'FILE_TOO_LARGE';
       read = {
         documents: [],
         problems: [
           {
-            severity: 'warning',
-            code: 'FILE_TOO_LARGE',
-            message: `the file has ${size} bytes, at most ${maximumFileSize} are read`,
+            severity: large ? 'warning' : 'error',
+            code: large ? 'FILE_TOO_LARGE' : 'FILE_UNREADABLE',
+            message: `the file cannot be read: ${reasonOf(error)}`,
             position: start(path),
           },
         ],
       };
-    } else {
-      try {
-        read = readDocument(files.readText(path), path);
-      } catch (error) {
-        read = {
-          documents: [],
-          problems: [
-            {
-              severity: 'error',
-              code: 'FILE_UNREADABLE',
-              message: `the file cannot be read: ${reasonOf(error)}`,
-              position: start(path),
-            },
-          ],
-        };
-      }
     }
     documents.push(...read.documents);
     problems.push(...read.problems);

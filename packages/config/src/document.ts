@@ -19,6 +19,7 @@ import {
   type YAMLMap,
   type Document as YamlDocument,
 } from 'yaml';
+import { aliasFault } from './aliases.ts';
 import { type LeanNode, parseLeanYaml } from './lean-yaml.ts';
 
 /** The way to a value inside a document: keys and list indexes from the root. */
@@ -55,6 +56,24 @@ export function headerOf(text: string): string | undefined {
   return undefined;
 }
 
+/** A line that was meant as a header and is none, with what is wrong about it. */
+export function nearlyHeader(text: string): { readonly line: number; readonly hint: string } | undefined {
+  const lines = text.slice(0, 16_384).split('\n');
+  const index = lines.findIndex((line) => /^\uFEFF?\s*#+\s*(cloud|kairos|node)[-_ ]?config\s*$/i.test(line));
+  const line = lines[index]?.trimEnd();
+  if (line === undefined) return undefined;
+  if (headers.includes(line)) {
+    return { line: index + 1, hint: `Move ${line} up: it counts within the first ${headerLines} lines only` };
+  }
+  if (headers.includes(line.replace('\uFEFF', ''))) {
+    return { line: index + 1, hint: 'Save the file without a byte order mark' };
+  }
+  const right = headers.find((header) =>
+    header.startsWith(`#${/cloud|kairos|node/i.exec(line)?.[0].toLowerCase()}`),
+  );
+  return { line: index + 1, hint: `Write exactly ${right} on this line` };
+}
+
 /** The name of a key; the parser holds a merge key as a symbol. */
 function nameOf(key: Scalar): string {
   return typeof key.value === 'symbol' ? (key.value.description ?? '') : String(key.value);
@@ -65,7 +84,7 @@ const maximumNesting = 256;
 /** What aliases may multiply a document by. */
 const maximumAliases = 100;
 
-type Invalid = (offset: number, message: string, code?: string) => KairosError;
+type Invalid = (offset: number, message: string, code?: string, hint?: string) => KairosError;
 
 /**
  * The parser's tokens, up to the first error: a document of nothing but errors would cost seconds for messages that
@@ -103,21 +122,23 @@ function compose(text: string, lines: LineCounter, invalid: Invalid): YamlDocume
   return first;
 }
 
-/** Where a key stands that its map has already. Merge keys may be repeated. */
-function duplicateKey(yaml: YamlDocument): number | undefined {
-  let found: number | undefined;
+/** A key that its map has already: its name, and where both stand. Merge keys may be repeated. */
+function duplicateKey(yaml: YamlDocument) {
+  let found: { readonly name: string; readonly first: number; readonly second: number } | undefined;
   visit(yaml, {
     Map(_, map) {
-      const seen = new Set<string>();
+      const seen = new Map<string, number>();
       for (const { key } of map.items) {
         if (!isScalar(key)) continue;
         const name = `${typeof key.value}:${nameOf(key)}`;
         if (name === 'symbol:<<') continue;
-        if (seen.has(name)) {
-          found = key.range?.[0] ?? 0;
+        const second = key.range?.[0] ?? 0;
+        const first = seen.get(name);
+        if (first !== undefined) {
+          found = { name: nameOf(key), first, second };
           return visit.BREAK;
         }
-        seen.add(name);
+        seen.set(name, second);
       }
       return undefined;
     },
@@ -129,10 +150,18 @@ function plainValueOf(yaml: YamlDocument, invalid: Invalid): unknown {
   try {
     return yaml.toJS({ maxAliasCount: maximumAliases }) ?? null;
   } catch (error) {
-    const alias = /alias/i.test(reasonOf(error));
-    throw invalid(0, alias ? 'aliases make too much of the document' : reasonOf(error));
+    if (!/alias/i.test(reasonOf(error))) throw invalid(0, reasonOf(error));
+    const fault = aliasFault(yaml, maximumAliases);
+    throw fault === undefined
+      ? invalid(0, 'aliases make too much of the document')
+      : invalid(fault.offset, fault.message, undefined, fault.hint);
   }
 }
+
+/** What to do about errors of the parser whose message does not tell. */
+const hints: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'Indent with spaces',
+};
 
 /**
  * Parses one document with the parser of the whole language.
@@ -144,18 +173,28 @@ export function parseWholeDocument(text: string, file: string): Document {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const invalid = (offset: number, message: string, code = 'YAML_INVALID'): KairosError => {
+  const invalid: Invalid = (offset, message, code = 'YAML_INVALID', hint) => {
     const position = at(offset);
     return new KairosError(code, `${file}:${position.line}:${position.column}: ${message}`, {
       exit: 'invalidInput',
       position,
+      ...(hint === undefined ? {} : { hint }),
     });
   };
   const yaml = compose(text, lines, invalid);
   const [problem] = yaml.errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
-  if (problem) throw invalid(problem.pos[0], problem.message);
+  if (problem) throw invalid(problem.pos[0], problem.message, undefined, hints[problem.code]);
   const twice = duplicateKey(yaml);
-  if (twice !== undefined) throw invalid(twice, 'Map keys must be unique');
+  if (twice !== undefined) {
+    throw invalid(
+      twice.second,
+      `the key ${twice.name} is in this map already`,
+      undefined,
+      `It is first on line ${at(twice.first).line}; keep one of them`,
+    );
+  }
+  const fault = text.includes('*') ? aliasFault(yaml) : undefined;
+  if (fault !== undefined) throw invalid(fault.offset, fault.message, undefined, fault.hint);
   const start = (node: unknown): number | undefined => (isNode(node) ? node.range?.[0] : undefined);
 
   const resolved = (node: unknown): unknown => (isAlias(node) ? node.resolve(yaml) : node);

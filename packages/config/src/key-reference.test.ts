@@ -19,7 +19,7 @@ test('keys at any depth are listed with their types', () => {
     types.get('stages.NAME[].users.NAME.groups'),
     types.get('p2p.auto.ha.master_nodes'),
     types.get('phonehome.labels'),
-  ]).toEqual(['boolean', 'text', 'text', 'list of text', 'number', 'map of text']);
+  ]).toEqual(['boolean', 'text', 'text', 'list of text or text', 'number', 'map of text']);
 });
 
 test('the manual is in step: run scripts/write-key-reference.ts', async () => {

@@ -1,12 +1,17 @@
 import { z } from 'zod';
 
-/** Looks through what wraps a schema: optional, nullable, defaults. */
+/** Looks through what wraps a schema: optional, nullable, defaults; of a choice, at the map that it may be. */
 function unwrap(schema: z.ZodType): z.ZodType {
   let inner = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable || inner instanceof z.ZodDefault) {
-    inner = inner.unwrap() as z.ZodType;
+  for (;;) {
+    if (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable || inner instanceof z.ZodDefault) {
+      inner = inner.unwrap() as z.ZodType;
+    } else if (inner instanceof z.ZodUnion) {
+      const map = (inner.options as z.ZodType[]).map(unwrap).find((option) => option instanceof z.ZodObject);
+      if (map === undefined) return inner;
+      inner = map;
+    } else return inner;
   }
-  return inner;
 }
 
 /** The schema of the value at a path, where the schema says one. */

@@ -29,9 +29,31 @@ test.each([
   ['  - network_token: "abc"', '  - network_token: ********'],
   ['password=hunter2 on a line', 'password=******** on a line'],
   ['hostname: passwd', 'hostname: passwd'],
+  ['- { name: a, passwd: hunter2, uid: 7 }', '- { name: a, passwd: ********, uid: 7 }'],
+  ['users: [{ "passwd": "a, b}", shell: x }]', 'users: [{ "passwd": ********, shell: x }]'],
+  ['env: {K3S_TOKEN: [s3cr3t]}', 'env: {K3S_TOKEN: ********}'],
+  ["- run --token='a b' --now", '- run --token=******** --now'],
+  ['- K3S_TOKEN=abc k3s', '- K3S_TOKEN=******** k3s'],
+  ['  lock_passwd: true', '  lock_passwd: true'],
+  ['- { lockPasswd: false, passwd: "" }', '- { lockPasswd: false, passwd: "" }'],
+  ['config_url: https://me:pw@h.org/x?token=a', 'config_url: https://********@h.org/x?token=********'],
+  ['- - passwd: x', '- - passwd: ********'],
   ['passwd:', 'passwd:'],
 ])('%s', (line, shown) => {
   expect(withoutSecrets(line)).toBe(shown);
+});
+
+test('the caret stays below its place where something before it is hidden', () => {
+  const text = '- { passwd: correct horse battery, uid: x, token: t }';
+  const shown = (column: number) =>
+    formatProblem({ severity: 'error', code: 'X', message: 'm', position: at(1, column) }, () => text)
+      .split('\n')
+      .slice(1, 3)
+      .map((line) => line.slice(8));
+  const line = '- { passwd: ********, uid: x, token: ******** }';
+  expect(shown(text.indexOf('x, token') + 1)).toEqual([line, `${' '.repeat(line.indexOf('x, token'))}^`]);
+  expect(shown(text.indexOf('horse') + 1)).toEqual([line, `${' '.repeat(line.indexOf('********'))}^`]);
+  expect(shown(3)).toEqual([line, '  ^']);
 });
 
 test('a long line is cut around the place', () => {
@@ -40,6 +62,15 @@ test('a long line is cut around the place', () => {
   expect(line?.length).toBe(108);
   expect(caret?.indexOf('^')).toBe(8 + 49);
 });
+
+test.each(['a-', '{', '{a', ', ', '"', "passwd='", 'a=', '{ a: ', '- ', 'passwd: [', '{passwd: a '])(
+  'a line of a megabyte of %j is shown within the time of a test',
+  (part) => {
+    const text = part.repeat(Math.floor(1_000_000 / part.length));
+    const problem: Problem = { severity: 'error', code: 'X', message: 'm', position: at(1, 999_990) };
+    expect(formatProblem(problem, () => text).length).toBeLessThan(400);
+  },
+);
 
 test('sorted by place', () => {
   const make = (line: number, column: number, file?: string): Problem => ({

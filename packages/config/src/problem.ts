@@ -55,13 +55,57 @@ export function valueWithoutSecrets(value: unknown, path: readonly (string | num
 /** Long lines are cut around the place that is shown. */
 const shownWidth = 100;
 
-/** The line without what it keeps secret. Only the value is hidden: the key tells where the mistake is. */
+const mask = '********';
+/** A longer line is hidden as a whole where it says anything secret. */
+const maskedLength = 4096;
+/** A key and, in the last group, its value: at the start of a line, or in braces. */
+const keyAndValue = [
+  /^(\s*(?:-\s+)*["']?([\w.-]{1,99})["']?\s*:\s*)(\S.*)$/dg,
+  /([{,]\s{0,99}["']?([\w.-]{1,99})["']?\s{0,99}:\s{1,99})("(?:[^"\\]|\\.)*"?|'[^']*'?|\[[^\]]*\]?|\{[^}]*\}?|[^\s,}\]](?:[^,}\]]*[^\s,}\]])?)/dg,
+];
+/** The user and the password of a URL. */
+const password = /(:\/\/())([^\s/?#@]+)(?=@)/dg;
+const assignment = /(\b([\w-]{1,99})=)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"',}\]](?:\S*[^\s,}\]])?)/dg;
+
+/** What is empty or a switch tells nothing. */
+const saysNothing = /^(?:true|false|null|~|""|'')$/i;
+
+/** Where a line holds values that its keys call secret: beginnings and ends, in order. Keys tell where the mistake is. */
+function secretParts(line: string): [start: number, end: number][] {
+  const parts: [number, number][] = [];
+  for (const pattern of [...keyAndValue, password, assignment]) {
+    for (const { 2: key = '', indices } of line.matchAll(pattern)) {
+      const value = indices?.[3];
+      if (value === undefined || !(pattern === password || secretKey.test(key))) continue;
+      if (saysNothing.test(line.slice(...value).trimEnd())) continue;
+      if (parts.every(([start, end]) => value[1] <= start || value[0] >= end)) parts.push(value);
+    }
+  }
+  return parts.sort(([a], [b]) => a - b);
+}
+
+/**
+ * The line without what it keeps secret. Only values are hidden.
+ *
+ * @param column of a place in the line, from 1: given as where that place then is
+ */
+function masked(line: string, column: number): { readonly text: string; readonly column: number } {
+  if (line.length > maskedLength) return { text: secretKey.test(line) ? mask : line, column };
+  let text = '';
+  let shift = 0;
+  let from = 0;
+  for (const [start, end] of secretParts(line)) {
+    text += line.slice(from, start) + mask;
+    if (column > end) shift += mask.length - (end - start);
+    else if (column > start + 1) shift += start + 1 - column;
+    from = end;
+  }
+  return { text: text + line.slice(from), column: column + shift };
+}
+
+/** The line without what it keeps secret. */
 export function withoutSecrets(line: string): string {
-  const match = /^(\s*(?:-\s+)?["']?([\w.-]+)["']?\s*:\s*)(\S.*)$/.exec(line);
-  const [, head, key, value] = match ?? [];
-  if (head !== undefined && key !== undefined && value !== undefined && secretKey.test(key))
-    return `${head}********`;
-  return line.replace(/\b(passw\w*|token|secret)=\S+/gi, '$1=********');
+  return masked(line, 1).text;
 }
 
 /**
@@ -73,8 +117,12 @@ export function formatProblem(problem: Problem, sourceOf: (file: string) => stri
   const lines = [`${position.file}:${position.line}:${position.column}: ${severity}: ${message}`];
   const raw = sourceOf(position.file)?.split('\n')[position.line - 1];
   if (raw !== undefined) {
-    const shown = withoutSecrets(raw.replaceAll('\t', ' ').replaceAll(/[\u0000-\u001f\u007f]/g, '\uFFFD'));
-    const column = Math.min(position.column, shown.length + 1);
+    const line = raw.replace(/\r$/, '').replaceAll('\t', ' ');
+    const { text: shown, column: place } = masked(
+      line.replaceAll(/[\u0000-\u001f\u007f]/g, '\uFFFD'),
+      position.column,
+    );
+    const column = Math.min(place, shown.length + 1);
     const start = column > shownWidth ? column - shownWidth / 2 : 0;
     const text = shown.slice(start, start + shownWidth);
     const gutter = String(position.line).padStart(5);

@@ -68,3 +68,29 @@ test('a page without a header is an error, not an empty configuration', async ()
     [['error', 'HEADER_MISSING']],
   ]);
 });
+
+test('a server that does not answer in time is told with the time', async () => {
+  const { world } = reader({});
+  const { problems } = await followRemote(start('http://a'), {
+    ...world,
+    patience: 5,
+    attempts: 1,
+    fetchText: (_, { signal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  });
+  expect(problems.map(({ message }) => message)).toEqual([
+    'http://a could not be fetched: no answer within 5 ms',
+  ]);
+});
+
+test('passwords and tokens of an address are asked with and not shown', async () => {
+  const { world, asked } = reader({
+    'http://u:p@a?token=t': '#cloud-config\nconfig_url: http://u:p@b\n',
+  });
+  const { documents, problems } = await followRemote(start('http://u:p@a?token=t'), world);
+  expect(asked[0]).toBe('http://u:p@a?token=t');
+  expect(documents.map(({ file }) => file)).toEqual(['http://********@a?token=********']);
+  expect(problems.map(({ message, position }) => [position.file, message])).toEqual([
+    ['http://********@a?token=********', 'http://********@b could not be fetched in 3 attempts: 404'],
+  ]);
+});

@@ -1,4 +1,5 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 import { maximumFileSize, readDocument } from './collect.ts';
 import type { Document } from './document.ts';
 import type { Problem } from './problem.ts';
@@ -19,10 +20,12 @@ export interface RemoteReader {
   wait(milliseconds: number): Promise<void>;
   /** Milliseconds for one attempt. Default 30 s. */
   readonly patience?: number;
+  /** Attempts for each URL. Default 3. */
+  readonly attempts?: number;
 }
 
-/** Attempts for each URL, and the time between them in milliseconds. */
-const attempts = 3;
+const defaultAttempts = 3;
+/** Milliseconds between attempts. */
 const pause = 1000;
 const defaultPatience = 30_000;
 /** A longer chain is a loop that changes its name. */
@@ -63,10 +66,11 @@ export async function followRemote(
       fail('CONFIG_URL_TEMPLATE', `config_url cannot be rendered: ${reasonOf(error)}`);
       break;
     }
+    const shown = urlWithoutSecrets(rendered);
     if (seen.has(rendered)) {
       fail(
         'CONFIG_URL_LOOP',
-        `config_url leads back to ${rendered}`,
+        `config_url leads back to ${shown}`,
         'Take config_url out of the last document',
       );
       break;
@@ -83,7 +87,7 @@ export async function followRemote(
       fail('CONFIG_URL_UNREACHABLE', reasonOf(error), error instanceof KairosError ? error.hint : undefined);
       break;
     }
-    const read = readDocument(text, rendered);
+    const read = readDocument(text, shown);
     // A page that is no cloud-config is an error here: somebody meant it to be one.
     problems.push(...read.problems.map((problem) => ({ ...problem, severity: 'error' as const })));
     const [next] = read.documents;
@@ -96,6 +100,7 @@ export async function followRemote(
 
 async function fetchPatiently(url: string, reader: RemoteReader): Promise<string> {
   let last: unknown;
+  const attempts = reader.attempts ?? defaultAttempts;
   for (let attempt = 1; attempt <= attempts; attempt++) {
     if (attempt > 1) await reader.wait(pause);
     try {
@@ -108,9 +113,14 @@ async function fetchPatiently(url: string, reader: RemoteReader): Promise<string
       last = error;
     }
   }
+  const late = last instanceof Error && last.name === 'TimeoutError';
+  const shown = urlWithoutSecrets(url);
+  const reason = late
+    ? `no answer within ${reader.patience ?? defaultPatience} ms`
+    : reasonOf(last).replace(`cannot fetch ${shown}: `, '');
   throw new KairosError(
     'CONFIG_URL_UNREACHABLE',
-    `${url} could not be fetched in ${attempts} attempts: ${reasonOf(last)}`,
+    `${shown} could not be fetched${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${reason}`,
     { exit: 'network', cause: last },
   );
 }

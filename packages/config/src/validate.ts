@@ -3,6 +3,7 @@ import { didYouMean } from '@kairos/facts/suggest';
 import type { z } from 'zod';
 import type { Path } from './document.ts';
 import { knownKeysAt } from './known-keys.ts';
+import { rightPlace } from './misplaced-keys.ts';
 import type { Problem } from './problem.ts';
 import { rootKeys } from './root-keys.ts';
 import { root } from './schema/root.ts';
@@ -63,6 +64,20 @@ function expectedTypes(issue: z.core.$ZodIssue): string[] {
   ];
 }
 
+/**
+ * The issues of a choice that the value has made: of the kind of value that it is, one by one, in place of one that says
+ * that nothing fits. An unknown key of a user is no more than that.
+ */
+function withinChoices(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const made = issue.errors.find(
+    (branch) =>
+      branch.length > 0 && branch.every(({ code, path }) => path.length > 0 || code === 'unrecognized_keys'),
+  );
+  if (made === undefined) return [issue];
+  return made.flatMap((inner) => withinChoices({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
 /** The first issue of a union that says more than that none of its parts fits. */
 function message(issue: z.core.$ZodIssue, found: Tree | undefined): string {
   if (issue.code === 'invalid_union') {
@@ -113,7 +128,7 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
   const schema = options.schema ?? root;
   const problems: Problem[] = [];
   const result = schema.safeParse(plainValue(tree));
-  const issues = result.success ? [] : result.error.issues;
+  const issues = result.success ? [] : result.error.issues.flatMap(withinChoices);
   for (const issue of issues.slice(0, maximumIssues)) {
     const path = issue.path as Path;
     if (issue.code === 'unrecognized_keys') {
@@ -134,12 +149,13 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
         : {}),
     });
   }
-  if (issues.length > maximumIssues) {
+  const next = issues[maximumIssues];
+  if (next !== undefined) {
     problems.push({
       severity: 'error',
       code: 'TOO_MANY_PROBLEMS',
-      message: `there are ${issues.length - maximumIssues} further problems`,
-      position: tree.at,
+      message: `there are ${issues.length - maximumIssues} further problems from here on`,
+      position: placeOf(tree, next.path as Path),
     });
   }
   if (options.schema === undefined) {
@@ -149,15 +165,30 @@ export function validate(tree: Tree, options: ValidateOptions = {}): Problem[] {
 }
 
 /**
- * Keys at the root that nearly are one of ours. Others belong to bundles and plug-ins, and nothing is said about them.
+ * Keys at the root that nearly are one of ours, or have no effect there. Others belong to bundles and plug-ins, and
+ * nothing is said about them.
  */
 function misspeltRootKeys(tree: Tree, strict: boolean): Problem[] {
   if (tree.kind !== 'map') return [];
   return [...tree.entries.keys()]
     .filter((key) => !rootKeys.has(key))
     .slice(0, maximumIssues)
-    .filter((key) => didYouMean(key, rootKeys) !== undefined)
-    .map((key) => unknownKey(tree, root, [], key, strict));
+    .flatMap((key): Problem[] => {
+      const hint = rightPlace(key);
+      if (hint !== undefined) {
+        return [
+          {
+            severity: strict ? 'error' : 'warning',
+            code: 'KEY_MISPLACED',
+            message: `${key} has no effect at the root`,
+            position: keyPlace(tree, [key]),
+            length: key.length,
+            hint,
+          },
+        ];
+      }
+      return didYouMean(key, rootKeys) === undefined ? [] : [unknownKey(tree, root, [], key, strict)];
+    });
 }
 
 function unknownKey(tree: Tree, schema: z.ZodType, path: Path, key: string, strict: boolean): Problem {
@@ -213,6 +244,7 @@ function semanticProblems(tree: Tree): Problem[] {
       'Give a user ssh_authorized_keys, or leave ssh_hardening away',
     );
   }
+  if (isTrue(tree, 'install', 'ssh_hardening')) problems.push(...passwordsBesideKeys(tree));
   const options = subtree(tree, ['options']);
   if (options?.kind === 'list' && options.items.length > 0) {
     problems.push({
@@ -241,30 +273,67 @@ function semanticProblems(tree: Tree): Problem[] {
       'Set p2p.auto.enable: true or leave ha away',
     );
   }
+  const masters = subtree(tree, ['p2p', 'auto', 'ha', 'master_nodes']);
+  if (isTrue(tree, 'p2p', 'auto', 'ha', 'enable') && masters?.kind === 'scalar' && masters.value === 0) {
+    report(
+      'P2P_HA_WITHOUT_MASTERS',
+      ['p2p', 'auto', 'ha', 'master_nodes'],
+      'p2p.auto.ha.enable needs further control planes, and p2p.auto.ha.master_nodes is 0',
+      'Write 2, for three control planes together',
+    );
+  }
   return problems;
 }
 
+const isFilled = (found: Tree | undefined) => found?.kind === 'list' && found.items.length > 0;
+
+/** All users of a configuration: of the root, and of the steps. */
+function usersOf(tree: Tree): Tree[] {
+  const atRoot = subtree(tree, ['users']);
+  const stages = subtree(tree, ['stages']);
+  const steps = stages?.kind === 'map' ? [...stages.entries.values()] : [];
+  return [
+    ...(atRoot?.kind === 'list' ? atRoot.items : []),
+    ...steps
+      .flatMap((list) => (list.kind === 'list' ? list.items : []))
+      .flatMap((step) => {
+        const users = subtree(step, ['users']);
+        return users?.kind === 'map' ? [...users.entries.values()] : [];
+      }),
+  ];
+}
+
+/** With ssh_hardening, a password of who has a key opens nothing over SSH. */
+function passwordsBesideKeys(tree: Tree): Problem[] {
+  return usersOf(tree).flatMap((user): Problem[] => {
+    const password = ['passwd', 'hashed_passwd', 'plain_text_passwd']
+      .map((key) => subtree(user, [key]))
+      .find((found) => found?.kind === 'scalar' && found.value !== null && found.value !== '');
+    if (password === undefined || !isFilled(subtree(user, ['ssh_authorized_keys']))) return [];
+    return [
+      {
+        severity: 'warning',
+        code: 'SSH_HARDENING_PASSWORD',
+        message:
+          'install.ssh_hardening allows keys only: this password opens the console, and nothing over SSH',
+        position: password.key ?? password.at,
+        hint: 'Leave the password away, or keep it for the console',
+      },
+    ];
+  });
+}
+
 function anyUserHasKey(tree: Tree): boolean {
-  const nonEmpty = (found: Tree | undefined) => found?.kind === 'list' && found.items.length > 0;
-  if (nonEmpty(subtree(tree, ['ssh_authorized_keys']))) return true;
-  const users = subtree(tree, ['users']);
-  if (users?.kind === 'list' && users.items.some((user) => nonEmpty(subtree(user, ['ssh_authorized_keys']))))
-    return true;
+  if (isFilled(subtree(tree, ['ssh_authorized_keys']))) return true;
+  if (usersOf(tree).some((user) => isFilled(subtree(user, ['ssh_authorized_keys'])))) return true;
   const stages = subtree(tree, ['stages']);
   if (stages?.kind !== 'map') return false;
   return [...stages.entries.values()].some(
     (steps) =>
       steps.kind === 'list' &&
       steps.items.some((step) => {
-        const stepUsers = subtree(step, ['users']);
         const keys = subtree(step, ['authorized_keys']);
-        return (
-          (stepUsers?.kind === 'map' &&
-            [...stepUsers.entries.values()].some((user) =>
-              nonEmpty(subtree(user, ['ssh_authorized_keys'])),
-            )) ||
-          (keys?.kind === 'map' && [...keys.entries.values()].some(nonEmpty))
-        );
+        return keys?.kind === 'map' && [...keys.entries.values()].some(isFilled);
       }),
   );
 }

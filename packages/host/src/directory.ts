@@ -3,6 +3,7 @@ import type { Disk } from './disks.ts';
 import { filesBelow } from './files.ts';
 import type { Host, MountRequest, RunOptions, RunResult } from './host.ts';
 import type { Mount } from './mount-table.ts';
+import { showCommand } from './run.ts';
 
 export interface DirectoryHostOptions {
   /** Answers a program; `undefined` means that there is no such program. */
@@ -47,7 +48,7 @@ export function directoryHost(folder: string, options: DirectoryHostOptions = {}
       if (!(runOptions.okCodes ?? [0]).includes(result.code)) {
         throw new KairosError(
           'TOOL_FAILED',
-          `${argv.join(' ')} exited with ${result.code}: ${result.stderr}`,
+          `${showCommand(argv)} exited with ${result.code}: ${result.stderr}`,
           {
             exit: 'toolFailed',
           },

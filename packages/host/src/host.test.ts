@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,31 @@ describe('files', () => {
     expect(readFileSync(join(folder, 'secret'), 'utf8')).toBe('bc');
     expect(statSync(join(folder, 'secret')).mode & 0o777).toBe(0o640);
     expect(readdirSync(folder)).toEqual(['secret']);
+  });
+
+  test('an ordinary text has its limit, and nothing else is one', () => {
+    const files = filesBelow(folder);
+    const read = (path: string, limit = 10) => {
+      try {
+        return files.readOrdinaryText(path, limit);
+      } catch (error) {
+        return error instanceof KairosError ? error.code : (error as { code?: string }).code;
+      }
+    };
+    files.write('/text', 'é23456789');
+    files.symlink('text', '/link');
+    files.write('/empty', '');
+    files.symlink('/dev/zero', '/zero');
+    files.symlink('ring', '/ring');
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    expect([read('/text'), read('/link'), read('/empty', 0)]).toEqual(['é23456789', 'é23456789', '']);
+    expect([read('/text', 9), read('/zero'), read('/pipe'), read('/'), read('/ring'), read('/none')]).toEqual(
+      ['FILE_TOO_LARGE', 'FILE_NOT_ORDINARY', 'FILE_NOT_ORDINARY', 'FILE_NOT_ORDINARY', 'ELOOP', 'ENOENT'],
+    );
+    // Files of the kernel say that they have no size.
+    files.symlink('/proc/self/status', '/status');
+    expect(read('/status', 100_000)).toContain('VmRSS:');
+    expect(read('/status', 100)).toBe('FILE_TOO_LARGE');
   });
 
   test('exchange swaps two directories', () => {

@@ -59,6 +59,12 @@ export interface HostFiles {
   exists(path: string): boolean;
   readText(path: string): string;
   readBytes(path: string): Uint8Array;
+  /**
+   * The text of an ordinary file, links followed, that has at most `maximumBytes`. Others may lay files where this one
+   * is: a pipe would be waited for without an end, and a device be read without one.
+   * @throws KairosError `FILE_NOT_ORDINARY`, `FILE_TOO_LARGE`, else the system's error
+   */
+  readOrdinaryText(path: string, maximumBytes: number): string;
   /** At most `length` bytes from `offset`; fewer where the file or device ends before. */
   readPart(path: string, offset: number, length: number): Uint8Array;
   /** The text, or `undefined` where there is no such file. */

@@ -1,5 +1,8 @@
 import { expect, test } from 'bun:test';
-import { collectStageFiles } from './collect.ts';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { collectDocument, collectStageFiles } from './collect.ts';
 import { testMachine } from './test-machine.ts';
 
 test('directories in order, folders by name, only YAML', () => {
@@ -43,6 +46,32 @@ test('each bad file is one problem with its file, and the others stay', () => {
     [1, 2, 3, 4, 5, 6, 6, 7].map((n) => `/oem/${n}.yaml`),
   );
   expect(files.at(-1)?.stages.get('boot')?.length).toBe(1);
+});
+
+test('a pipe and a device are told and waited for by nobody', () => {
+  const made = testMachine();
+  mkdirSync(join(made.folder, 'oem'));
+  execFileSync('mkfifo', [join(made.folder, 'oem/1.yaml')]);
+  made.link('/dev/zero', '/oem/2.yaml');
+  made.put('/oem/3.yaml', 'stages: {boot: [{commands: [x]}]}');
+  const { files, problems } = collectStageFiles(made.host, ['/oem']);
+  expect(problems.map(({ code, position }) => [code, position.file])).toEqual([
+    ['FILE_NOT_ORDINARY', '/oem/1.yaml'],
+    ['FILE_NOT_ORDINARY', '/oem/2.yaml'],
+  ]);
+  expect(files.map(({ file }) => file)).toEqual(['/oem/3.yaml']);
+});
+
+test('problems of one file in any number are told up to a limit', () => {
+  const text = `stages:\n  boot:\n${'  - 1\n'.repeat(20_000)}`;
+  const { problems } = collectDocument(text, 'f');
+  expect(problems.length).toBe(101);
+  expect(problems.at(-1)).toMatchObject({
+    severity: 'error',
+    code: 'TOO_MANY_PROBLEMS',
+    message: 'there are 19900 further problems from here on',
+    position: { line: 103 },
+  });
 });
 
 test('files that cannot concern a stage are not parsed', () => {

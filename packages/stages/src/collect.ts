@@ -1,5 +1,7 @@
+import { maximumFileSize } from '@kairos/config/collect';
 import { type Document, headerOf, parseDocument } from '@kairos/config/document';
-import { formatSize, MiB } from '@kairos/facts/size';
+import { textFault } from '@kairos/config/text-check';
+import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { problemOf, type StageProblem } from './problem.ts';
 import { type StageFile, stageFileOf } from './stage-file.ts';
@@ -7,8 +9,6 @@ import { type StageFile, stageFileOf } from './stage-file.ts';
 /** Where stages are looked for, in the order in which their steps run. */
 export const defaultStageDirectories = ['/system/oem', '/oem', '/usr/local/cloud-config'] as const;
 
-/** A larger file is not a configuration. */
-const maximumSize = 2 * MiB;
 /** Deeper folders are a loop or a mistake. */
 const maximumDepth = 16;
 
@@ -97,15 +97,14 @@ export function collectStageFiles(host: Host, directories: readonly string[], st
 }
 
 function readLimited(host: Host, path: string): string {
-  const size = host.files.status(path)?.size ?? 0;
-  if (size > maximumSize) {
-    throw new Error(`${path} has ${formatSize(size)}; a stage file has at most ${formatSize(maximumSize)}`);
+  const text = host.files.readOrdinaryText(path, maximumFileSize);
+  const fault = textFault(text, path);
+  if (fault) {
+    throw new KairosError('NOT_TEXT', fault.message, {
+      exit: 'invalidInput',
+      position: fault.position,
+      ...(fault.hint === undefined ? {} : { hint: fault.hint }),
+    });
   }
-  const text = host.files.readText(path);
-  if (text.length > maximumSize) {
-    throw new Error(`${path} has more than ${formatSize(maximumSize)}, the most a stage file may have`);
-  }
-  const zero = text.indexOf('\0');
-  if (zero >= 0) throw new Error(`${path} is not a text: it holds a NUL byte at offset ${zero}`);
   return text;
 }

@@ -1,3 +1,4 @@
+import { type GoExpression, goExpression } from '@kairos/config/go-expression';
 import { architectureNames } from '@kairos/facts/architecture';
 import { reasonOf } from '@kairos/facts/errors';
 import type { ModuleContext } from './context.ts';
@@ -18,14 +19,13 @@ export const conditionKeys = [
 export type ConditionKey = (typeof conditionKeys)[number];
 
 /**
- * A regular expression as Go writes it. Go has inline flags at the start, which JavaScript knows as flags.
+ * The expression of a condition, as Go writes them.
  * @throws KairosError `EXPRESSION_INVALID`
  */
-export function regularExpression(field: Field): RegExp {
+function expressionOf(field: Field): GoExpression {
   const text = field.text() ?? '';
-  const [, inline = '', rest = ''] = /^(?:\(\?([ims]+)\))?(.*)$/s.exec(text) ?? [];
   try {
-    return new RegExp(rest.replaceAll('\\z', '$').replaceAll('\\A', '^'), inline);
+    return goExpression(text);
   } catch (error) {
     throw field.invalid(
       'EXPRESSION_INVALID',
@@ -35,7 +35,7 @@ export function regularExpression(field: Field): RegExp {
 }
 
 function matches(field: Field, value: string, what: string): string | undefined {
-  if (regularExpression(field).test(value)) return undefined;
+  if (expressionOf(field).test(value)) return undefined;
   return `${what} ${JSON.stringify(value)} does not match ${JSON.stringify(field.text())}`;
 }
 
@@ -45,7 +45,7 @@ const conditions: Record<
   (field: Field, context: ModuleContext) => string | undefined | Promise<string | undefined>
 > = {
   only_arch(field, { facts }) {
-    const expression = regularExpression(field);
+    const expression = expressionOf(field);
     const { uname } = architectureNames[facts.architecture];
     if (expression.test(facts.architecture) || expression.test(uname)) return undefined;
     return `the architecture is ${facts.architecture}, not ${field.text()}`;

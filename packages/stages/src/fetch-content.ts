@@ -1,5 +1,6 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 import type { StageServices } from './context.ts';
 
 export interface FetchLimits {
@@ -19,6 +20,14 @@ export interface FetchLimits {
 /** An answer of the server that another attempt does not change. */
 class Refused extends KairosError {}
 
+/** Why a request failed, without the advice that the runtime gives to programmers. */
+function reasonOfFailure(error: unknown): string {
+  const reason = reasonOf(error);
+  if (reason.startsWith('TooManyRedirects')) return 'it redirects without an end';
+  if (reason.startsWith('UnsupportedRedirectProtocol')) return 'it redirects to what is not http or https';
+  return reason.replace(/ (?:For more information, pass `verbose|Is the computer able to).*$/s, '');
+}
+
 async function attempt<T>(
   services: Pick<StageServices, 'fetch'>,
   url: string,
@@ -34,7 +43,7 @@ async function attempt<T>(
   });
   if (!response.ok) {
     await response.body?.cancel();
-    const message = `${url} answered ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`;
+    const message = `${urlWithoutSecrets(url)} answered ${response.status}${response.statusText ? ` ${response.statusText}` : ''}`;
     const again = response.status >= 500 || response.status === 429 || response.status === 408;
     throw again
       ? new KairosError('HTTP_STATUS', message, { exit: 'network' })
@@ -43,7 +52,7 @@ async function attempt<T>(
   const tooLarge = (size: number) =>
     new Refused(
       'CONTENT_TOO_LARGE',
-      `${url} has ${formatSize(size)} or more; at most ${formatSize(limits.size)} are taken`,
+      `${urlWithoutSecrets(url)} has ${formatSize(size)} or more; at most ${formatSize(limits.size)} are taken`,
       { exit: 'network' },
     );
   const announced = Number(response.headers.get('content-length') ?? 0);
@@ -83,9 +92,13 @@ export async function fetchStream<T>(
   take: (body: AsyncIterable<Uint8Array>) => Promise<T>,
 ): Promise<T> {
   if (!/^https?:\/\/[^\s/]/.test(url) || !URL.canParse(url)) {
-    throw new KairosError('URL_INVALID', `${JSON.stringify(url)} is not an http or https address`, {
-      exit: 'invalidInput',
-    });
+    throw new KairosError(
+      'URL_INVALID',
+      `${JSON.stringify(urlWithoutSecrets(url))} is not an http or https address`,
+      {
+        exit: 'invalidInput',
+      },
+    );
   }
   const attempts = limits.attempts ?? 1;
   for (let count = 1; ; count++) {
@@ -101,7 +114,7 @@ export async function fetchStream<T>(
       const late = error instanceof Error && error.name === 'TimeoutError';
       throw new KairosError(
         'FETCH_FAILED',
-        `cannot fetch ${url}${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${late ? `no answer within ${limits.time} ms` : reasonOf(error)}`,
+        `cannot fetch ${urlWithoutSecrets(url)}${attempts > 1 ? ` in ${attempts} attempts` : ''}: ${late ? `no answer within ${limits.time} ms` : reasonOfFailure(error)}`,
         { exit: 'network', cause: error },
       );
     }

@@ -228,10 +228,10 @@ describe('links', () => {
     const made = machine('config_url=/oem');
     made.put('/oem/x.yaml', '');
     expect((await outside(made)).problems.map(({ message }) => message)).toEqual([
-      '/oem could not be fetched in 3 attempts: /oem is not a file',
+      '/oem could not be fetched in 3 attempts: /oem is not an ordinary file',
     ]);
     made.put('/proc/cmdline', 'config_url=/big');
-    made.put('/big', `#cloud-config\n${'# \n'.repeat(500_000)}`);
-    expect((await outside(made)).problems[0]?.message).toContain('at most 1.0 MiB are taken');
+    made.put('/big', `#cloud-config\n${'# \n'.repeat(800_000)}`);
+    expect((await outside(made)).problems[0]?.message).toContain('at most 2.0 MiB are read');
   });
 });

@@ -35,8 +35,7 @@ export function hasDefaultRoute(host: Host): boolean {
 function documentsWithLinks(host: Host, directories: readonly string[]): Document[] {
   return filesOfDirectories(host, directories).flatMap(({ path }) => {
     try {
-      if ((host.files.status(path)?.size ?? 0) > maximumFileSize) return [];
-      const text = host.files.readText(path);
+      const text = host.files.readOrdinaryText(path, maximumFileSize);
       if (!text.includes('config_url') || headerOf(text) === undefined) return [];
       const document = parseDocument(text, path);
       return nextUrl(document) === undefined ? [] : [document];

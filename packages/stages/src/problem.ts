@@ -41,3 +41,22 @@ export function problemOf(
 export function showPosition(position: Position): string {
   return `${position.file}:${position.line}:${position.column}`;
 }
+
+/** As many problems of one file, or of one step, as somebody may want to read. */
+const maximumProblems = 100;
+
+/** The first problems of one place, with one that counts the others: a hostile file has a hundred thousand. */
+export function firstProblems(problems: readonly StageProblem[]): readonly StageProblem[] {
+  const next = problems[maximumProblems];
+  if (next === undefined) return problems;
+  const more = problems.slice(maximumProblems);
+  return [
+    ...problems.slice(0, maximumProblems),
+    {
+      ...next,
+      severity: more.some(({ severity }) => severity === 'error') ? 'error' : 'warning',
+      code: 'TOO_MANY_PROBLEMS',
+      message: `there are ${more.length} further problems from here on`,
+    },
+  ];
+}

@@ -100,6 +100,10 @@ function imaginedFiles(files: HostFiles): HostFiles {
       made.has(clean(path)) || gone(path)
         ? readBytes(path).subarray(offset, offset + length)
         : files.readPart(path, offset, length),
+    readOrdinaryText: (path, maximumBytes) =>
+      made.has(clean(path)) || gone(path)
+        ? decoder.decode(readBytes(path))
+        : files.readOrdinaryText(path, maximumBytes),
     readText: (path) => decoder.decode(readBytes(path)),
     readTextIfAny: (path) => (status(path) === undefined ? undefined : decoder.decode(readBytes(path))),
     status,

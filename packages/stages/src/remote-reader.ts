@@ -1,7 +1,6 @@
 import type { RemoteReader } from '@kairos/config/remote';
 import { renderTemplate } from '@kairos/config/template';
 import { KairosError } from '@kairos/facts/errors';
-import { formatSize } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
 import type { StageServices } from './context.ts';
 import { randomWord, type StageFacts, stageFacts } from './facts.ts';
@@ -23,22 +22,10 @@ export function localPath(url: string): string | undefined {
 }
 
 function readLocal(host: Host, path: string, maximumBytes: number): string {
-  const status = host.files.status(path);
-  if (status === undefined) {
+  if (host.files.status(path) === undefined) {
     throw new KairosError('CONFIG_URL_MISSING', `there is no file ${path}`, { exit: 'notFound' });
   }
-  // A device would never end.
-  if (status.kind !== 'file' && status.kind !== 'symlink') {
-    throw new KairosError('CONFIG_URL_MISSING', `${path} is not a file`, { exit: 'invalidInput' });
-  }
-  if (status.size > maximumBytes) {
-    throw new KairosError(
-      'CONTENT_TOO_LARGE',
-      `${path} has ${formatSize(status.size)}; at most ${formatSize(maximumBytes)} are taken`,
-      { exit: 'invalidInput' },
-    );
-  }
-  return host.files.readText(path);
+  return host.files.readOrdinaryText(path, maximumBytes);
 }
 
 /**

@@ -8,7 +8,7 @@ import { protectedId, randomWord, type StageFacts, stageFacts } from './facts.ts
 import { type Field, unknownKey } from './field.ts';
 import { moduleNames, modules } from './modules/table.ts';
 import { orderStage, type PlannedStep } from './order.ts';
-import { problemOf, type StageProblem } from './problem.ts';
+import { firstProblems, problemOf, type StageProblem } from './problem.ts';
 import { type Change, type RecordingHost, recordingHost } from './recording-host.ts';
 import { defaultServices } from './services.ts';
 import { stageFileOf } from './stage-file.ts';
@@ -179,7 +179,7 @@ export function planStage(
     problems.push(...read.problems);
   }
   const order = orderStage(stage, files);
-  return { steps: order.steps, problems: [...problems, ...order.problems] };
+  return { steps: order.steps, problems: [...problems, ...firstProblems(order.problems)] };
 }
 
 /**
@@ -223,11 +223,11 @@ export async function runStage(
       status: errors > 0 ? 'failed' : skipped === undefined ? 'done' : 'skipped',
       ...(reason === undefined ? {} : { reason }),
       milliseconds: performance.now() - started,
-      problems: run.problems,
+      problems: firstProblems(run.problems),
       changes: recording.takeChanges(),
     };
     steps.push(result);
-    problems.push(...run.problems);
+    problems.push(...result.problems);
     onEvent({ kind: 'ended', step: planned, result });
   }
   return { stage, steps, problems, failed: !(options.lenient ?? false) && hasError(problems) };

@@ -1,7 +1,7 @@
 import type { Document } from '@kairos/config/document';
 import { type CloudConfigStep, translateCloudConfig } from './cloud-init.ts';
 import { Field, isRecord } from './field.ts';
-import { type ProblemSink, problemOf, type StageProblem } from './problem.ts';
+import { firstProblems, type ProblemSink, problemOf, type StageProblem } from './problem.ts';
 
 /** One step of a stage as written: a map of modules and conditions. */
 export interface Step {
@@ -86,5 +86,8 @@ export function stageFileOf(
       });
     }
   });
-  return { file: { file: document.file, directory, name, document, stages }, problems };
+  return {
+    file: { file: document.file, directory, name, document, stages },
+    problems: firstProblems(problems),
+  };
 }

@@ -11,6 +11,13 @@ const strictFlag = {
 const one = (brief: string, placeholder: string) =>
   ({ kind: 'tuple', parameters: [{ brief, placeholder, parse: text }] }) as const;
 
+const offlineFlag = {
+  kind: 'boolean',
+  brief: 'Leave what config_url names alone',
+  default: false,
+  withNegated: false,
+} as const;
+
 interface Flags {
   readonly json: boolean;
   readonly strict: boolean;
@@ -28,37 +35,48 @@ export const validateCommand = buildCommand<Flags, [string], Context>({
   },
 });
 
-const show = buildCommand<Flags, [], Context>({
+interface Links {
+  readonly json: boolean;
+  readonly offline: boolean;
+}
+
+const show = buildCommand<Flags & Links, [], Context>({
   docs: { brief: 'Print the merged configuration of this node with its sources' },
-  parameters: { flags: { json: jsonFlag, strict: strictFlag } },
+  parameters: { flags: { json: jsonFlag, strict: strictFlag, offline: offlineFlag } },
   async func(flags) {
     const { showVerb } = await import('../config-verbs.ts');
     this.process.exitCode = await showVerb(flags);
   },
 });
 
-const get = buildCommand<{ readonly json: boolean }, [string], Context>({
+const get = buildCommand<Links, [string], Context>({
   docs: { brief: 'Print one value of the configuration, such as install.device' },
-  parameters: { flags: { json: jsonFlag }, positional: one('Path of the value', 'query') },
-  async func(_flags, query) {
+  parameters: {
+    flags: { json: jsonFlag, offline: offlineFlag },
+    positional: one('Path of the value', 'query'),
+  },
+  async func(flags, query) {
     const { getVerb } = await import('../config-verbs.ts');
-    this.process.stdout.write(await getVerb(query));
+    this.process.stdout.write(await getVerb(query, flags));
   },
 });
 
-const explain = buildCommand<{ readonly json: boolean }, [string], Context>({
+const explain = buildCommand<Links, [string], Context>({
   docs: { brief: 'Say which file set a key and what that took over' },
-  parameters: { flags: { json: jsonFlag }, positional: one('Key, such as install.device', 'key') },
-  async func({ json }, key) {
+  parameters: {
+    flags: { json: jsonFlag, offline: offlineFlag },
+    positional: one('Key, such as install.device', 'key'),
+  },
+  async func(flags, key) {
     const { explainVerb } = await import('../config-verbs.ts');
-    this.process.stdout.write(await explainVerb(key, json));
+    this.process.stdout.write(await explainVerb(key, flags));
   },
 });
 
-const diff = buildCommand<{ readonly json: boolean }, [string, string], Context>({
+const diff = buildCommand<Links, [string, string], Context>({
   docs: { brief: 'Compare two cloud-configs by their values' },
   parameters: {
-    flags: { json: jsonFlag },
+    flags: { json: jsonFlag, offline: offlineFlag },
     positional: {
       kind: 'tuple',
       parameters: [
@@ -67,9 +85,9 @@ const diff = buildCommand<{ readonly json: boolean }, [string, string], Context>
       ],
     },
   },
-  async func({ json }, before, after) {
+  async func(flags, before, after) {
     const { diffVerb } = await import('../config-verbs.ts');
-    this.process.exitCode = await diffVerb(before, after, json);
+    this.process.exitCode = await diffVerb(before, after, flags);
   },
 });
 
@@ -99,7 +117,11 @@ export const printSchemaCommand = buildCommand<{ readonly version?: string }, []
   },
 });
 
-export const renderTemplateCommand = buildCommand<{ readonly file: string }, [], Context>({
+export const renderTemplateCommand = buildCommand<
+  { readonly file: string; readonly offline: boolean },
+  [],
+  Context
+>({
   docs: {
     brief: 'Render a template with the configuration and the state of this node',
     fullDescription:
@@ -108,11 +130,12 @@ export const renderTemplateCommand = buildCommand<{ readonly file: string }, [],
   parameters: {
     flags: {
       file: { kind: 'parsed', parse: text, brief: 'Template, - for standard input', placeholder: 'file' },
+      offline: offlineFlag,
     },
     aliases: { f: 'file' },
   },
-  async func({ file }) {
+  async func({ file, offline }) {
     const { renderVerb } = await import('../config-verbs.ts');
-    this.process.stdout.write(await renderVerb(file));
+    this.process.stdout.write(await renderVerb(file, { offline }));
   },
 });

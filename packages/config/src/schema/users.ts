@@ -14,7 +14,10 @@ const shape = {
   passwd: looseText.describe('Password, plain or as a crypt(5) hash; plain ones are hashed'),
   hashed_passwd: text.describe('Password as a crypt(5) hash'),
   plain_text_passwd: looseText.describe('Password in plain; better passwd with a hash'),
-  groups: texts.describe('Further groups, which must exist; admin may use sudo'),
+  groups: z
+    .union([z.array(z.string().nullable()), z.string()])
+    .nullish()
+    .describe('Further groups, which must exist, as a list or with commas; admin may use sudo'),
   lock_passwd: flag.describe('Nobody can log in with a password'),
   ssh_authorized_keys: texts.describe('Public keys, github:USER, gitlab:USER or a URL'),
   uid: looseText.describe('Number of the user; default: the first free one'),

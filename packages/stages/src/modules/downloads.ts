@@ -1,4 +1,5 @@
 import { GiB } from '@kairos/facts/size';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 import { writeStream } from '@kairos/host/streams';
 import type { ModuleContext, StageModule } from '../context.ts';
 import { fetchStream } from '../fetch-content.ts';
@@ -21,7 +22,9 @@ function target(item: Field, url: string, context: ModuleContext): string {
   if (!isDirectory && !path.endsWith('/')) return writablePath(files, path);
   const name = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
   if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) {
-    throw item.key('url').invalid('URL_INVALID', `${url} names no file to put into ${path}`);
+    throw item
+      .key('url')
+      .invalid('URL_INVALID', `${urlWithoutSecrets(url)} names no file to put into ${path}`);
   }
   return writablePath(files, `${path.replace(/\/+$/, '')}/${name}`);
 }
@@ -32,11 +35,13 @@ async function download(item: Field, context: ModuleContext): Promise<void> {
   item.key('url').requiredText('the address to download');
   const url = context.render(item.key('url')) ?? '';
   if (!URL.canParse(url))
-    throw item.key('url').invalid('URL_INVALID', `${JSON.stringify(url)} is not an address`);
+    throw item
+      .key('url')
+      .invalid('URL_INVALID', `${JSON.stringify(urlWithoutSecrets(url))} is not an address`);
   const path = target(item, url, context);
   const mode = item.key('permissions').permissions(context.report) ?? 0o644;
   const timeout = item.key('timeout').count() || defaultTimeout;
-  context.note({ kind: 'download', summary: `download ${url} to ${path}` });
+  context.note({ kind: 'download', summary: `download ${urlWithoutSecrets(url)} to ${path}` });
   if (context.dryRun) return;
   const { uid, gid } = ownershipOrNone(item, context);
   const owned = uid !== undefined && gid !== undefined;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { gzipSync } from 'node:zlib';
+import { sha512CryptMatches } from '../sha512-crypt.ts';
 import { testMachine, told } from '../test-machine.ts';
 import { mergeEnvironment } from './environment.ts';
 import { hostsWith, isHostname } from './hostname.ts';
@@ -238,6 +239,42 @@ describe('entities', () => {
     expect(made.read('/etc/passwd')).toBe('root:x:0:0::/root:/bin/sh\nfoo:x:7:8::/foo:/bin/sh\n');
     expect(made.read('/etc/group')).toBe('wheel:x:10:a,b\n');
     expect(result.problems.map(({ code }) => code)).toEqual(['UID_REFUSED']);
+  });
+
+  const entity = (text: string) => `- entity: |\n    ${text.replaceAll('\n', '\n    ')}`;
+
+  test('of shadow and gshadow; a plain password is hashed, and what is not said stays', async () => {
+    const made = testMachine();
+    made.put('/etc/shadow', 'a:!:1:0:99999:7:::\ngone:!:1:0:99999:7:::\n', 0o640);
+    made.put('/etc/gshadow', 'g:!:x:a\ngone:!::\n', 0o640);
+    const result = await made.step(
+      `ensure_entities:\n${entity('kind: shadow\nusername: a\npassword: secret\nlast_changed: now')}\n${entity('kind: gshadow\nname: g\nadministrators: y\nmembers: b')}\ndelete_entities:\n${entity('kind: shadow\nusername: gone')}\n${entity('kind: gshadow\nname: gone')}`,
+    );
+    expect(result.problems).toEqual([]);
+    const [line = '', ...rest] = made.read('/etc/shadow').split('\n');
+    const [name, hash = '', changed, ...aging] = line.split(':');
+    expect([name, sha512CryptMatches('secret', hash), aging, rest]).toEqual([
+      'a',
+      true,
+      ['0', '99999', '7', '', '', ''],
+      [''],
+    ]);
+    expect(Number(changed)).toBeGreaterThan(20_000);
+    expect(made.read('/etc/gshadow')).toBe('g:!:x,y:a,b\n');
+    expect([made.mode('/etc/shadow'), made.mode('/etc/gshadow')]).toEqual(['640', '640']);
+  });
+
+  test.each([
+    ['kind: robot\nname: a', 'ENTITY_INVALID'],
+    ['kind: user\nusername: "a:b"', 'ENTITY_INVALID'],
+    ['kind: user\nusername: a\nuid: seven', 'ENTITY_INVALID'],
+    ['kind: user\nusername: a\nhomedir: "/a:b"', 'ENTITY_INVALID'],
+    ['kind: [', 'ENTITY_INVALID'],
+  ])('%j is refused at its place', async (text, code) => {
+    const made = testMachine();
+    made.put('/etc/passwd', 'root:x:0:0::/root:/bin/sh\n');
+    expect(told(await made.step(`ensure_entities:\n${entity(text)}`))).toEqual([`${code}:4`]);
+    expect(made.read('/etc/passwd')).toBe('root:x:0:0::/root:/bin/sh\n');
   });
 });
 

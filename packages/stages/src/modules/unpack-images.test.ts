@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { mediaTypes } from '@kairos/facts/media-types';
 import { readWhole, sha256Of } from '@kairos/oci/digest';
@@ -49,6 +50,20 @@ test('an image of a layout is unpacked for the platform asked for', async () => 
     '640',
   ]);
 });
+
+test.each(['ocifile:/image.tar', 'oci-archive:/image.tar', '/image.tar'])(
+  'an image of the archive %s is unpacked',
+  async (source) => {
+    const made = testMachine();
+    await putLayout(made, 'image', ['amd64', 'arm64']);
+    execFileSync('tar', ['-C', join(made.folder, 'image'), '-cf', join(made.folder, 'image.tar'), '.']);
+    const result = await made.step(
+      `unpack_images:\n- { source: "${source}", target: /a, platform: linux/arm64 }`,
+    );
+    expect(result.problems).toEqual([]);
+    expect(made.read('/a/name')).toBe('arm64');
+  },
+);
 
 test('what cannot be unpacked is told at its line, and the others are unpacked', async () => {
   const made = testMachine();
