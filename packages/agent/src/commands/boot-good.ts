@@ -2,7 +2,7 @@ import { cmdlineWords } from '@kairos/facts/cmdline';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
-import { assessment, forgetUnloadable } from '../boot-choice.ts';
+import { assessment, forgetUnloadable, goodStarts } from '../boot-choice.ts';
 import { type BootBlocks, openBootBlocks } from '../boot-environment.ts';
 import { keepBootFailure, readBootFailures } from '../boot-failures.ts';
 import { loadFailureOf, removeTraces, traceOf } from '../boot-traces.ts';
@@ -229,6 +229,10 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
           Object.assign(changes, { [assessment.tries]: '' }, forgetUnloadable(blocks.assessment));
         }
       }
+    }
+    // It came up: GRUB counts anew. A slot that somebody chose beside the default is not counted.
+    if (verdict !== 'failed' && (trial.slot === 'active' || trial.standsIn)) {
+      changes[assessment.starts] = String(goodStarts);
     }
     if (trial.standsIn && found.target.slot) {
       changes[assessment.failed] = found.target.slot.digest;
