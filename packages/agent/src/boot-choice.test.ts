@@ -22,12 +22,7 @@ test.each<[string, Partial<typeof none>, string[], string]>([
     ['cos', 'fallback', 'recovery'],
     'default',
   ],
-  [
-    'no fallbacks said',
-    { user: { default_fallback: '' } },
-    ['cos', 'fallback', 'recovery'],
-    'default',
-  ],
+  ['no fallbacks said', { user: { default_fallback: '' } }, ['cos', 'fallback', 'recovery'], 'default'],
   ['own fallbacks', { user: { default_fallback: 'recovery' } }, ['cos', 'recovery'], 'default'],
   ['on trial', { assessment: { kairos_tries: '1' } }, ['cos', 'fallback', 'recovery'], 'default'],
   ['no tries left', { assessment: { kairos_tries: '0' } }, ['fallback', 'recovery', 'cos'], 'active failed'],

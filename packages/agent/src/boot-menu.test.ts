@@ -58,13 +58,16 @@ test('the menu decides as nextBoot says, whatever the variables', () => {
   }
 });
 
-test.each([user, installation])('a wish for one boot in %s is followed once, and the next one too', (block) => {
-  disk.set(block, { next_entry: 'recovery', extra_cmdline: 'quiet splash' });
-  expect(starts(2)).toEqual(['recovery', 'cos']);
-  expect(disk.read(block)).toEqual({ extra_cmdline: 'quiet splash' });
-  disk.set(user, { next_entry: 'fallback' });
-  expect(starts(2)).toEqual(['fallback', 'cos']);
-});
+test.each([user, installation])(
+  'a wish for one boot in %s is followed once, and the next one too',
+  (block) => {
+    disk.set(block, { next_entry: 'recovery', extra_cmdline: 'quiet splash' });
+    expect(starts(2)).toEqual(['recovery', 'cos']);
+    expect(disk.read(block)).toEqual({ extra_cmdline: 'quiet splash' });
+    disk.set(user, { next_entry: 'fallback' });
+    expect(starts(2)).toEqual(['fallback', 'cos']);
+  },
+);
 
 describe('a system on trial', () => {
   test('has its tries, then the other one, then recovery, which stays', () => {

@@ -1,6 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatGrubEnvironment, type GrubVariables, parseGrubEnvironment } from '@kairos/host/grub-environment';
+import {
+  formatGrubEnvironment,
+  type GrubVariables,
+  parseGrubEnvironment,
+} from '@kairos/host/grub-environment';
 
 /**
  * Runs the menu of a disk without GRUB, for tests: its language is that of a shell but for a few commands, which are

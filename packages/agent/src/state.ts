@@ -1,4 +1,4 @@
-import { bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
+import { type BootState, bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
 import { trialWord } from '@kairos/facts/boot-trace';
 import { cmdlineValue, cmdlineWords } from '@kairos/facts/cmdline';
 import { labels } from '@kairos/facts/labels';
@@ -11,9 +11,9 @@ import { assessment, type BootEnvironment, nextBoot, readEnvironment } from './b
 import { type BootFailure, readBootFailures } from './boot-failures.ts';
 import { type PersistentState, readPersistentState } from './persistent-state.ts';
 import { type ResetJournal, readResetJournal, resetJournalName, resetStatusPath } from './reset-journal.ts';
-import { judgeReset, type ResetStatus } from './reset-status.ts';
-import { manifestDigest, readSlot } from './slot-view.ts';
+import { judgeReset, type ResetStatus, resetMarks } from './reset-status.ts';
 import type { SlotPlaces } from './slot-places.ts';
+import { manifestDigest, readSlot } from './slot-view.ts';
 import { readStageRecords } from './stage-record.ts';
 
 /** A partition in the words that `state` has always had. */
@@ -61,8 +61,8 @@ export interface BootReportState {
 export interface ResetState {
   readonly status: ResetStatus['status'];
   readonly text: string;
-  /** RFC 3339. */
-  readonly started: string;
+  /** RFC 3339; `null` for one that was chosen and did not begin. */
+  readonly started: string | null;
   readonly finished: string | null;
   /** Partitions that were made anew. */
   readonly erased: readonly string[];
@@ -277,12 +277,19 @@ function bootReport(host: Host): BootReportState | undefined {
   };
 }
 
-function resetState(host: Host, state: string | undefined, blocks: BootEnvironment): ResetState | undefined {
+function resetState(
+  host: Host,
+  state: string | undefined,
+  blocks: BootEnvironment,
+  bootState: BootState,
+): ResetState | undefined {
   const path = state === undefined ? resetStatusPath : `${state}/${resetJournalName}`;
   const journal = readResetJournal(host.files, path);
+  const marks = state === undefined ? { mark: undefined } : resetMarks(blocks.assessment, bootState);
+  const { status, text, triesLeft } = judgeReset(journal, marks);
+  if (status === 'not-begun')
+    return { status, text, started: null, finished: null, erased: [], failure: null };
   if (!journal) return undefined;
-  const mark = state === undefined ? undefined : (blocks.assessment[assessment.reset] ?? '');
-  const { status, text, triesLeft } = judgeReset(journal, mark);
   const { started, finished, formatted: erased, failure } = journal;
   return {
     ...{ status, text, started, finished, erased, failure },
@@ -312,7 +319,7 @@ export async function readState(host: Host, given: SlotPlaces = {}): Promise<Nod
   const onTrial = cmdlineValue(cmdline, trialWord) === undefined ? undefined : bootStateOf(cmdline);
   const report = bootReport(host);
   const persistent = readPersistentState(host.files);
-  const reset = resetState(host, places.state, blocks);
+  const reset = resetState(host, places.state, blocks, bootStateOf(cmdline));
   return {
     uuid: nodeUuid(host),
     persistent: partitionState(disks, mounts, labels.persistent),

@@ -95,8 +95,11 @@ function keepFailure(
   try {
     if (place !== undefined) makeWritable(host, place, cleanup);
     writeResetJournal({ host, warn }, path, journal);
-    if (withdraws && place !== undefined) {
-      updateGrubEnvironmentSafely(host, `${place}/boot_assessment`, { [assessment.reset]: '' });
+    if (place !== undefined) {
+      // It was begun, or says itself why not.
+      const withdrawn = withdraws ? { [assessment.reset]: '' } : {};
+      const path = `${place}/boot_assessment`;
+      updateGrubEnvironmentSafely(host, path, { ...withdrawn, [assessment.resetChosen]: '' });
     }
   } catch (problem) {
     warn(`Could not note in ${path} why the reset stopped: ${reasonOf(problem)}`);

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatGrubEnvironment, readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import {
+  formatGrubEnvironment,
+  readGrubEnvironment,
+  updateGrubEnvironment,
+} from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
