@@ -109,7 +109,7 @@ export async function listReleases(host: Host, options: ListReleasesOptions): Pr
     const releases: ListedRelease[] = [];
     let asks = true;
     for (const release of [...known.values(), ...others]) {
-      const source = asks ? await sourceOf(bus, release, options.warn) : undefined;
+      const source: string | undefined = asks ? await sourceOf(bus, release, options.warn) : undefined;
       // Who does not know where one is does not know it of the others.
       asks = source !== undefined;
       releases.push(source === undefined ? named(release) : { ...release, source });
