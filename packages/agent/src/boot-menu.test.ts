@@ -78,6 +78,13 @@ describe('a system on trial', () => {
     });
   });
 
+  test('is counted in the start that an upgrade asks for, too', () => {
+    disk.set(user, { next_entry: 'cos', saved_entry: 'recovery' });
+    disk.set(assessment, { kairos_tries: '2', kairos_fallback_tries: '3' });
+    expect(starts(1)).toEqual(['cos']);
+    expect(disk.read(assessment).kairos_tries).toBe('1');
+  });
+
   test('is told how many it has left, and the others why they run', () => {
     disk.set(assessment, { kairos_tries: '1', kairos_fallback_tries: '1' });
     expect(disk.start().cmdline).toMatch(/cOS\/active\/root\.img .* kairos\.trial=0( |$)/);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import type { CloudConfig } from '@kairos/config/schema/root';
 import { MiB } from '@kairos/facts/size';
+import type { Partition } from '@kairos/host/disks';
 import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
@@ -216,6 +217,57 @@ test('a failure after something is lost: the next start goes on', async () => {
   const { plan } = await run(autoreset());
   expect(plan.resumes).toBe(true);
   expect(scene.slots()).toEqual({ active: 'v1', passive: 'v1' });
+});
+
+describe('a disk', () => {
+  const withPartitions = async (
+    change: (partition: Partition) => Partition | undefined,
+  ): Promise<BootOptions> => {
+    const disks = (await boot().disks()).map((disk) => ({
+      ...disk,
+      partitions: disk.partitions.flatMap((partition) => change(partition) ?? []),
+    }));
+    return { disks };
+  };
+  const reboots = (host: { readonly commands: readonly (readonly string[])[] }) =>
+    host.commands.some(([program]) => program === 'reboot');
+
+  test('without OEM and persistent is reset without them', async () => {
+    config({ install: { nousers: true } });
+    const host = boot(
+      await withPartitions((one) => (['oem', 'persistent'].includes(one.partitionName) ? undefined : one)),
+    );
+    expect((await run(host)).done).toBe(true);
+    expect(scene.slots()).toEqual({ active: 'v1', passive: 'v1' });
+  });
+
+  test.each<['persistent' | 'oem', Partial<ResetOptions>]>([
+    ['persistent', {}],
+    ['oem', { resetOem: true }],
+  ])('whose partition %s is encrypted is refused before anything changes', async (name, options) => {
+    const host = boot(
+      await withPartitions((one) =>
+        one.partitionName === name ? { ...one, filesystem: 'crypto_LUKS', mountPoints: [] } : one,
+      ),
+    );
+    await expect(run(host, { ...options, reboot: true })).rejects.toMatchObject({
+      ...{ code: 'ENCRYPTED_PARTITION', exit: 'unsuitableDisk' },
+      hint: `Keep it with reset.reset-${name}: false, or install anew`,
+    });
+    expect(scene.slots()).toEqual({ active: 'v2', passive: 'v2' });
+    expect([mark(), reboots(host)]).toEqual([undefined, false]);
+  });
+
+  test('with an encrypted partition that stays is reset', async () => {
+    config({ users: [{ name: 'a', groups: ['admin'] }], reset: { 'reset-persistent': false } });
+    const host = boot(
+      await withPartitions((one) =>
+        one.partitionName === 'persistent' ? { ...one, filesystem: 'crypto_LUKS' } : one,
+      ),
+    );
+    expect((await run(host)).done).toBe(true);
+    expect(scene.slots()).toEqual({ active: 'v1', passive: 'v1' });
+  });
 });
 
 describe('a reset that was chosen in the menu', () => {
