@@ -54,7 +54,7 @@ test.each<[string, (host: Host) => Promise<unknown>]>([
         ...silent,
         workingDirectory: '/',
         tell: nothing,
-        now: new Date(),
+        now: () => new Date(),
       }),
   ],
   ['pull-image', (host) => pullImage(host, 'a/b', '/target', silent)],
