@@ -70,10 +70,10 @@ function differing(passed: string): string[] {
   return points.filter((point, index) => !point.endsWith('/after') || index === points.length - 1);
 }
 
-test('an upgrade, a rollback and a reset that are killed at each of their steps are finished by the next run', async () => {
+test('an upgrade, one of recovery, a rollback and a reset that are killed at each of their steps are finished by the next run', async () => {
   const [first, second] = [await image('v1'), await image('v2')];
   const { installed, upgraded } = await templates(first, second);
-  const slots = (active: string, passive: string) => ({ active, passive, recovery: 'v1' });
+  const slots = (active: string, passive: string, recovery = 'v1') => ({ active, passive, recovery });
   let kills = 0;
   for (const { name, command, template, started, before, after, atLeast } of [
     {
@@ -84,6 +84,15 @@ test('an upgrade, a rollback and a reset that are killed at each of their steps 
         atLeast: 25,
       },
       ...{ started: first, before: slots('v1', 'v1'), after: slots('v2', 'v1') },
+    },
+    {
+      ...{
+        name: 'recovery upgrade',
+        command: ['upgrade', '--recovery', '--source', second.source],
+        template: installed,
+        atLeast: 10,
+      },
+      ...{ started: first, before: slots('v1', 'v1'), after: slots('v1', 'v1', 'v2') },
     },
     {
       ...{ name: 'rollback', command: ['rollback'], template: upgraded, atLeast: 6 },
