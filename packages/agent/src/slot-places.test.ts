@@ -1,8 +1,16 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
+import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { parse } from 'yaml';
+import { readBootFailures } from './boot-failures.ts';
+import { bootEntry } from './commands/boot-entry.ts';
+import { markBootGood } from './commands/boot-good.ts';
+import { reset } from './commands/reset.ts';
+import { resetStatus } from './commands/reset-status.ts';
+import { rollback } from './commands/rollback.ts';
 import { state, stateGet } from './commands/state.ts';
+import { upgrade } from './commands/upgrade.ts';
 import { makeScene, type Scene, sceneFolder } from './node-scene.ts';
 import { lockPath, lookWork, takeLock } from './operation.ts';
 
@@ -90,4 +98,47 @@ test('what changes slots waits until a look has ended', () => {
   } finally {
     Bun.sleepSync = sleep;
   }
+});
+
+test('who mounts partitions to look at them does not do so while another one works on them', async () => {
+  const lock = tryLock(scene.boot('recovery').files, lockPath, holder('reset'));
+  const look = { onProgress: () => undefined, dryRun: true };
+  const { files } = scene.boot('recovery');
+  files.write('/oem/config.yaml', '#cloud-config\ninstall: {nousers: true}\n');
+  const runs: readonly (readonly ['active' | 'recovery', (host: Host) => Promise<unknown>])[] = [
+    ['active', (host) => rollback(host, look)],
+    ['active', (host) => upgrade(host, { ...look, source: `dir:${folder}` })],
+    ['recovery', (host) => reset(host, look)],
+    ['recovery', (host) => bootEntry(host)],
+  ];
+  for (const [slot, run] of runs) {
+    const host = scene.boot(slot);
+    await expect(run(host)).rejects.toMatchObject({ code: 'BUSY' });
+    expect(host.mountLog).toEqual([]);
+  }
+  // What is mounted anyway can be looked at, and what became of a reset is noted elsewhere too.
+  expect((await bootEntry(scene.boot('active'))).next.reason).toBe('default');
+  const recovery = scene.boot('recovery');
+  expect((await resetStatus(recovery, () => undefined)).status).toBe('none');
+  expect(recovery.mountLog).toEqual([]);
+  if (lock.held) lock.release();
+  expect((await bootEntry(recovery)).next.reason).toBe('default');
+  expect(recovery.mountLog).toEqual(['mount ext4 /dev/vda5 /run/cos/state ro', 'unmount /run/cos/state']);
+});
+
+test('recovery notes why both slots failed when nobody works on them', async () => {
+  const first = tryLock(scene.boot('recovery').files, lockPath, holder('reset'));
+  const host = scene.boot('recovery', { cmdline: 'root=LABEL=COS_SYSTEM upgrade_failure' });
+  let waited = 0;
+  const clock = {
+    now: () => waited,
+    async sleep(time: number) {
+      waited += time;
+      expect(host.mountLog).toEqual([]);
+      if (waited === 3000 && first.held) first.release();
+    },
+  };
+  await markBootGood(host, { onProgress: () => undefined, clock });
+  expect(waited).toBe(3000);
+  expect(readBootFailures(host.files).map(({ slot }) => slot)).toEqual(['active', 'passive']);
 });

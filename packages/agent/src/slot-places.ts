@@ -3,7 +3,7 @@ import { labels } from '@kairos/facts/labels';
 import type { Disk } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import { attemptLock, bootStateOfHost, describeHolder, lookWork, runOperation } from './operation.ts';
-import { openPartition, partitionOf, systemDisk } from './partition-access.ts';
+import { isClosed, openPartition, systemDisk } from './partition-access.ts';
 
 /** Where partitions with slots can be read. */
 export interface SlotPlaces {
@@ -30,9 +30,7 @@ export async function lookAtSlots<Result>(
   } catch (error) {
     return read({ unread: [reasonOf(error)] });
   }
-  const closed = (['state', 'recovery'] as const).filter(
-    (key) => partitionOf(disk, key)?.mountPoints.length === 0,
-  );
+  const closed = (['state', 'recovery'] as const).filter((key) => isClosed(disk, key));
   if (closed.length === 0) return read({});
   const refused = (why: string) => read({ unread: closed.map((key) => `${labels[key]}: ${why}`) });
   if (host.uid !== 0) return refused('it is not mounted, and only root can look into it');

@@ -148,10 +148,16 @@ async function recordFallback(
 }
 
 /** Recovery runs because neither slot did: keeps why. */
-async function recordBoth(host: Host, warn: (message: string) => void, now: Date): Promise<void> {
+async function recordBoth(
+  host: Host,
+  warn: (message: string) => void,
+  now: Date,
+  lock: () => Promise<() => void>,
+): Promise<void> {
   const cmdline = host.files.readTextIfAny('/proc/cmdline') ?? '';
   if (!cmdlineWords(cmdline).includes('upgrade_failure')) return;
   await runOperation({ warn }, async ({ cleanup }) => {
+    cleanup.push('the lock', await lock());
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) return;
@@ -197,13 +203,14 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     report({ step: 'warning', message });
   };
   const none: BootGoodResult = { verdict: 'not-assessed', slot: undefined, reasons: [], warnings };
-  if (bootState === 'recovery') await recordBoth(host, warn, now());
+  const lock = () => waitForLock(host, now(), deadline, clock);
+  if (bootState === 'recovery') await recordBoth(host, warn, now(), lock);
   if (bootState !== 'active' && bootState !== 'passive') return none;
 
   const stopFeeding = keepWatchdogsFed(host);
   const result = await runOperation({ signal: options.signal, warn }, async (operation) => {
     const { cleanup } = operation;
-    cleanup.push('the lock', await waitForLock(host, now(), deadline, clock));
+    cleanup.push('the lock', await lock());
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) return none;

@@ -1,7 +1,7 @@
 import type { Host } from '@kairos/host/host';
 import { assessment, readEnvironment } from '../boot-choice.ts';
 import { carryOutAll } from '../execute-reset.ts';
-import { bootStateOfHost, checkRoot, runOperation, takeLock } from '../operation.ts';
+import { attemptLock, bootStateOfHost, checkRoot, lookWork, runOperation, takeLock } from '../operation.ts';
 import { openState, recoveryDisk } from '../reset-facts.ts';
 import {
   formatResetJournal,
@@ -21,8 +21,14 @@ export async function resetStatus(host: Host, warn: (message: string) => void): 
   checkRoot(host);
   return runOperation({ warn }, async ({ cleanup }) => {
     const { disk, state: partition } = await recoveryDisk(host);
+    const known = () => judgeReset(readResetJournal(host.files, resetStatusPath), { mark: undefined });
+    if (partition.mountPoints.length === 0) {
+      const attempt = attemptLock(host, lookWork, new Date());
+      if (!attempt.held) return known();
+      cleanup.push('the lock', attempt.release);
+    }
     const { place } = await openState(host, disk, partition, { mend: false, cleanup, warn });
-    if (!place) return judgeReset(readResetJournal(host.files, resetStatusPath), { mark: undefined });
+    if (!place) return known();
     const journal = readResetJournal(host.files, `${place.mountPoint}/${resetJournalName}`);
     const marks = readEnvironment(host.files, `${place.mountPoint}/boot_assessment`, warn);
     if (journal) host.files.write(resetStatusPath, formatResetJournal(journal));

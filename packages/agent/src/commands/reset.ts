@@ -140,7 +140,8 @@ export async function resetWith(
   const { dryRun = false } = options;
 
   return runOperation({ signal: options.signal, warn }, async ({ cleanup, signal }) => {
-    if (!dryRun) cleanup.push('the lock', takeLock(host, 'reset', parts.now()));
+    // A dry run too: it mounts what it looks at in the same places, and takes that away again.
+    cleanup.push('the lock', takeLock(host, dryRun ? 'reset --dry-run' : 'reset', parts.now()));
     let mountPoint: string | undefined;
     let wish: ResetWish | undefined;
     // What an earlier run may have erased is as lost.
