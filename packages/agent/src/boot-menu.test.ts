@@ -157,3 +157,21 @@ describe('a reset', () => {
     expect(disk.read(assessment)).toEqual({ kairos_reset_chosen: '1' });
   });
 });
+
+describe('where COS_STATE is lost', () => {
+  test('recovery starts from its own copy of the menu', () => {
+    disk.set(user, { saved_entry: 'fallback' });
+    disk.loseState();
+    const { entry, cmdline } = disk.start();
+    expect([entry, cmdline]).toEqual([
+      'recovery',
+      expect.stringMatching(/ kairos\.failure=active:no-partition kairos\.failure=passive:no-partition /),
+    ]);
+  });
+
+  test('a reset that makes it anew is counted on COS_RECOVERY', () => {
+    disk.loseState();
+    disk.set('COS_RECOVERY/boot_assessment', { kairos_reset: '2' });
+    expect(starts(3)).toEqual(['statereset', 'statereset', 'recovery']);
+  });
+});

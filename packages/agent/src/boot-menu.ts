@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   formatGrubEnvironment,
@@ -32,7 +32,7 @@ save_env() {
 }
 linux() { KERNEL= ; grep -q damaged "$1" && return 1; shift; KERNEL=$*; }
 initrd() { grep -q damaged "$1" && { KERNEL=; return 1; }; return 0; }
-root=$DISK/\${MENU_ON:-COS_STATE}
+root=$DISK/$MENU_ON
 `;
 
 /** GRUB's default, and then its fallbacks, until a kernel is there. */
@@ -64,7 +64,11 @@ export interface MenuStart {
   readonly fallbacks: readonly string[];
 }
 
-export type BlockName = 'COS_OEM/grubenv' | 'COS_STATE/grub_oem_env' | 'COS_STATE/boot_assessment';
+export type BlockName =
+  | 'COS_OEM/grubenv'
+  | 'COS_STATE/grub_oem_env'
+  | 'COS_STATE/boot_assessment'
+  | 'COS_RECOVERY/boot_assessment';
 
 /** A disk in a folder whose menu can be started again and again. */
 export interface MenuDisk {
@@ -72,6 +76,8 @@ export interface MenuDisk {
   read(block: BlockName): Record<string, string>;
   /** Makes a file of a slot one that GRUB cannot load. */
   damage(slot: 'active' | 'passive' | 'recovery', file: 'vmlinuz' | 'initrd'): void;
+  /** Loses the file system of `COS_STATE`: the menu is that of `COS_RECOVERY` from now on. */
+  loseState(): void;
   start(): MenuStart;
 }
 
@@ -100,9 +106,11 @@ export function menuDisk(folder: string, menu: string): MenuDisk {
     set,
     read: (block) => parseGrubEnvironment(readFileSync(join(folder, block)), block),
     damage: (slot, file) => writeFileSync(join(folder, slotPlaces[slot], file), 'damaged'),
+    loseState: () => rmSync(join(folder, 'COS_STATE'), { recursive: true }),
     start() {
+      const menuOn = existsSync(join(folder, 'COS_STATE')) ? 'COS_STATE' : 'COS_RECOVERY';
       const { stdout, stderr, exitCode } = Bun.spawnSync(['bash', script], {
-        env: { PATH: process.env.PATH ?? '', DISK: folder },
+        env: { PATH: process.env.PATH ?? '', DISK: folder, MENU_ON: menuOn },
       });
       if (exitCode !== 0 || stderr.length > 0) throw new Error(`the menu fails: ${stderr.toString()}`);
       const output = stdout.toString();
