@@ -453,6 +453,41 @@ describe('the boot that proves itself', () => {
     expect(env('/state/boot_assessment')).toEqual({ kairos_tries: '3', kairos_starts: '5' });
   });
 
+  test.each<['active' | 'passive', Record<string, string>, string]>([
+    ['active', { kairos_tries: '2', kairos_fallback_tries: '3' }, 'cos'],
+    ['passive', { kairos_tries: '0', kairos_fallback_tries: '2' }, 'fallback'],
+  ])(
+    'a power cut before every change while %s proves itself: the next boot proves it',
+    async (slot, blocks, entry) => {
+      let cuts = 0;
+      for (let n = 1; ; n++) {
+        rmSync(folder, { recursive: true, force: true });
+        await setUp();
+        setAssessment(blocks);
+        const boot = () => {
+          const line = scene.boot(slot).files.readText('/proc/cmdline').trim();
+          return scene.boot(slot, { cmdline: slot === 'passive' ? `${line} upgrade_failure` : line });
+        };
+        const fault = cutBefore(boot(), n);
+        const outcome = await good(fault.host).catch((error: unknown) => error);
+        if (!(outcome instanceof Error) && fault.effects() < n) break;
+        if (outcome instanceof Error && !(outcome instanceof PowerCut)) throw outcome;
+        cuts++;
+        expect([n, await bootableSlots(boot().files, '/state')]).toEqual([n, ['active', 'passive']]);
+        // The slot that runs is what starts again.
+        expect([n, entries()[0]]).toEqual([n, entry]);
+        expect([n, (await good(boot())).verdict]).toEqual([
+          n,
+          expect.stringMatching(/^(good|not-assessed)$/),
+        ]);
+        const { kairos_fallback_tries: left, kairos_starts: starts } = env('/state/boot_assessment');
+        expect([n, left, starts]).toEqual([n, undefined, '5']);
+        expect([n, entries()[0]]).toEqual([n, entry]);
+      }
+      expect(cuts).toBeGreaterThan(3);
+    },
+  );
+
   test('what a stopped upgrade left is brought to an end', async () => {
     await scene.install('v0', 'transition');
     const { files } = scene.boot('active');
