@@ -99,7 +99,9 @@ describe('validate', () => {
     const text = '# of the fleet\n\n## template: jinja\n#cloud-config\ninstall:\n  ssh_hardening: true\n';
     const [code, out, err] = await agent('validate', put('late.yaml', text));
     expect([code, out]).toEqual([10, '/late.yaml: invalid, 1 error, 0 warnings\n']);
-    expect(err).toContain('/late.yaml:6:18: error: install.ssh_hardening allows keys only, and no user has one\n');
+    expect(err).toContain(
+      '/late.yaml:6:18: error: install.ssh_hardening allows keys only, and no user has one\n',
+    );
   });
 
   test('a file of an image needs no header, and its mistakes are told, in a directory too', async () => {
