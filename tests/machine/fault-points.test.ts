@@ -70,10 +70,10 @@ function differing(passed: string): string[] {
   return points.filter((point, index) => !point.endsWith('/after') || index === points.length - 1);
 }
 
-test('an upgrade, a rollback and a reset that are killed at each of their steps are finished by the next run', async () => {
+test('an upgrade, one of recovery, a rollback and a reset that are killed at each of their steps are finished by the next run', async () => {
   const [first, second] = [await image('v1'), await image('v2')];
   const { installed, upgraded } = await templates(first, second);
-  const slots = (active: string, passive: string) => ({ active, passive, recovery: 'v1' });
+  const slots = (active: string, passive: string, recovery = 'v1') => ({ active, passive, recovery });
   let kills = 0;
   for (const { name, command, template, started, before, after, atLeast } of [
     {
@@ -84,6 +84,15 @@ test('an upgrade, a rollback and a reset that are killed at each of their steps 
         atLeast: 25,
       },
       ...{ started: first, before: slots('v1', 'v1'), after: slots('v2', 'v1') },
+    },
+    {
+      ...{
+        name: 'recovery upgrade',
+        command: ['upgrade', '--recovery', '--source', second.source],
+        template: installed,
+        atLeast: 10,
+      },
+      ...{ started: first, before: slots('v1', 'v1'), after: slots('v1', 'v1', 'v2') },
     },
     {
       ...{ name: 'rollback', command: ['rollback'], template: upgraded, atLeast: 6 },
@@ -136,4 +145,56 @@ test('an upgrade, a rollback and a reset that are killed at each of their steps 
     }
   }
   console.log(`fault points: ${kills} kills, ${kills} survived`);
+});
+
+/** Runs the installer as on a live medium: mounts and locks are its own, and go with it. */
+async function runInstaller(work: string, arguments_: readonly string[], fault: string) {
+  const cmdline = join(work, 'cmdline');
+  writeFileSync(cmdline, 'root=live:CDLABEL=COS_LIVE\n');
+  const script = `set -e
+mount -t tmpfs tmpfs /run
+mount --bind ${cmdline} /proc/cmdline
+exec "$@"`;
+  const worker = join(import.meta.dir, '../src/install-worker.ts');
+  const child = Bun.spawn(
+    [
+      ...['unshare', '--mount', '--propagation', 'private', 'bash', '-c', script, 'live'],
+      ...[process.execPath, '--define=KAIROS_FAULT_POINTS=true', worker, ...arguments_],
+    ],
+    { env: { ...process.env, KAIROS_FAULT_FILE: fault }, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+  );
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, signal: child.signalCode?.toString(), output: stdout + stderr };
+}
+
+test('an installation that is killed at each of its steps is done by the next run', async () => {
+  const first = await image('v1');
+  const config = join(folder, 'install.yaml');
+  writeFileSync(config, '#cloud-config\nusers: [{name: kairos, groups: [admin], passwd: kairos}]\n');
+  let points: string[] = [''];
+  for (let index = 0; index < points.length; index++) {
+    const point = points[index] as string;
+    const work = mkdtempSync(join(folder, 'install-'));
+    const fault = join(work, 'fault');
+    using disk = new LoopDisk(work, 900 * MiB);
+    const run = () => runInstaller(work, [disk.device, first.source, config], fault);
+    if (point !== '') {
+      writeFileSync(fault, `kill ${point}\n`);
+      const cut = await run();
+      expect([point, cut.output, cut.signal]).toEqual([point, cut.output, 'SIGKILL']);
+      expect(existsSync(fault)).toBe(false);
+    }
+    const whole = await run();
+    expect([point, whole.output, whole.code]).toEqual([point, whole.output, 0]);
+    if (point === '') {
+      points = ['', ...differing(readFileSync(`${fault}.passed`, 'utf8'))];
+      expect(points.length).toBeGreaterThan(20);
+    }
+    expect([point, await wholeSlots(disk)]).toEqual([point, { active: 'v1', passive: 'v1', recovery: 'v1' }]);
+  }
+  console.log(`fault points: installation: ${points.length - 1} kills, ${points.length - 1} survived`);
 });

@@ -149,7 +149,7 @@ test('two upgrades, a rollback, and the boot that proves each good', async () =>
     markBootGood(booted(disk, 'ACTIVE', second.rootHash), { onProgress: nothing }),
   );
   expect(good).toMatchObject({ verdict: 'good', slot: 'active' });
-  expect(environment(disk, 5, 'boot_assessment')).toEqual({});
+  expect(environment(disk, 5, 'boot_assessment')).toEqual({ kairos_starts: '5' });
 
   const core = Buffer.from(
     await Bun.file(disk.file)

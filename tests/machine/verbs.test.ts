@@ -652,8 +652,12 @@ test('the units that an image gets are understood by systemd', () => {
   const units = join(root, 'usr/lib/systemd/system');
   mkdirSync(units, { recursive: true });
   mkdirSync(join(root, 'usr/bin'), { recursive: true });
+  const prompts = ['getty@.service', 'serial-getty@.service'];
   for (const name of readdirSync('/usr/lib/systemd/system')) {
-    if (/\.(target|slice|mount)$|^systemd-.*\.service$/.test(name) && !name.includes('@')) {
+    if (
+      (/\.(target|slice|mount)$|^systemd-.*\.service$/.test(name) && !name.includes('@')) ||
+      prompts.includes(name)
+    ) {
       copyFileSync(join('/usr/lib/systemd/system', name), join(units, name));
     }
   }
@@ -664,11 +668,17 @@ test('the units that an image gets are understood by systemd', () => {
   for (const name of shipped) copyFileSync(join(repository, 'system/units', name), join(units, name));
   writeFileSync(join(root, 'usr/bin/kairos-agent'), '');
   chmodSync(join(root, 'usr/bin/kairos-agent'), 0o755);
-  mkdirSync(join(units, 'systemd-sysext.service.d'));
-  copyFileSync(
-    join(repository, 'system/units/extensions.conf'),
-    join(units, 'systemd-sysext.service.d/10-kairos.conf'),
-  );
+  for (const [unit, source] of [
+    ['systemd-sysext.service', 'extensions.conf'],
+    ['getty-pre.target', 'login-prompt.conf'],
+  ] as const) {
+    mkdirSync(join(units, `${unit}.d`));
+    copyFileSync(join(repository, 'system/units', source), join(units, `${unit}.d/10-kairos.conf`));
+  }
+  // The users of stage boot are there before anybody is asked for a name.
+  for (const prompt of prompts) {
+    expect(readFileSync(join(units, prompt), 'utf8')).toMatch(/^After=.*\bgetty-pre\.target\b/m);
+  }
   const { stderr } = Bun.spawnSync(
     [
       'systemd-analyze',
@@ -678,6 +688,7 @@ test('the units that an image gets are understood by systemd', () => {
       '--recursive-errors=no',
       ...shipped,
       'systemd-sysext.service',
+      'getty-pre.target',
     ],
     { env: { ...process.env, SYSTEMD_LOG_LEVEL: 'warning' } },
   );

@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nextBoot } from './boot-choice.ts';
+import { formatGrubEnvironment } from '@kairos/host/grub-environment';
+import { assessment, nextBoot } from './boot-choice.ts';
 import { parseMenuEntries } from './grub-entries.ts';
 
 const none = { user: {}, installation: {}, assessment: {} };
@@ -22,6 +23,7 @@ test.each<[string, Partial<typeof none>, string[], string]>([
     ['cos', 'fallback', 'recovery'],
     'default',
   ],
+  ['no fallbacks said', { user: { default_fallback: '' } }, ['cos', 'fallback', 'recovery'], 'default'],
   ['own fallbacks', { user: { default_fallback: 'recovery' } }, ['cos', 'recovery'], 'default'],
   ['on trial', { assessment: { kairos_tries: '1' } }, ['cos', 'fallback', 'recovery'], 'default'],
   ['no tries left', { assessment: { kairos_tries: '0' } }, ['fallback', 'recovery', 'cos'], 'active failed'],
@@ -63,6 +65,15 @@ test.each<[string, Partial<typeof none>, string[], string]>([
   ],
 ])('%s', (_, given, entries, reason) => {
   expect(nextBoot({ ...none, ...given })).toEqual({ entries, reason } as ReturnType<typeof nextBoot>);
+});
+
+test('what GRUB changes in place lies in one sector, so that it is never torn', () => {
+  const longest = 'no-partition';
+  const variables = Object.fromEntries(
+    Object.values(assessment).map((name) => [name, name.includes('unloadable') ? longest : '9']),
+  );
+  const block = formatGrubEnvironment({ ...variables, kairos_failed: `sha256:${'0'.repeat(64)}` }, 'test');
+  expect(Buffer.from(block.subarray(0, 512)).toString()).toMatch(/\n#+$/);
 });
 
 test('the menu of a disk has the entries by which people choose', () => {

@@ -17,6 +17,13 @@ export const assessment = {
   failed: 'kairos_failed',
   /** A reset was begun: starts that it has left to be finished. Absent: none is under way. At `0` recovery starts. */
   reset: 'kairos_reset',
+  /** `1`: GRUB started `statereset` where no reset was under way. The reset removes it when it begins. */
+  resetChosen: 'kairos_reset_chosen',
+  /**
+   * Starts in a row that a slot has which is not on trial, until GRUB counts it as failed. A boot that comes up gives it
+   * {@link goodStarts} again. Absent: they are not counted.
+   */
+  starts: 'kairos_starts',
   /** What of a slot GRUB could not load, set by GRUB. */
   unloadableActive: 'kairos_unloadable_active',
   unloadablePassive: 'kairos_unloadable_passive',
@@ -33,6 +40,12 @@ export const maximumTries = 9;
 export const defaultTries = 3;
 /** Starts that a reset has to be finished. */
 export const resetTries = 3;
+
+/**
+ * Starts in a row that a proven slot has to come up. GRUB's menu has the same number for the slot that comes after. Not
+ * few: somebody may switch a healthy node off while it starts, and again.
+ */
+export const goodStarts = 5;
 
 export type BootableSlot = 'active' | 'passive' | 'recovery';
 
@@ -95,7 +108,9 @@ export function nextBoot(environment: BootEnvironment): BootChoice {
       : entry === 'recovery' || entry === 'statereset'
         ? ['cos', 'fallback']
         : ['fallback', 'recovery'];
-  const given = variables.default_fallback?.split(/\s+/).filter(Boolean).map(entryId);
+  const given = variables.default_fallback
+    ? variables.default_fallback.split(/\s+/).filter(Boolean).map(entryId)
+    : undefined;
   const choice = (entry: string, reason: BootChoice['reason']): BootChoice => ({
     entries: [entry, ...(given ?? fallbacks(entry)).filter((one) => one !== entry)],
     reason,

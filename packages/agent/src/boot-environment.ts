@@ -55,12 +55,12 @@ export function readBlocks(
 
 /**
  * Sets variables of the user's block. GRUB reads the block of the installation after it, so what that one says of
- * them goes.
+ * them goes, a variable without a value too.
  */
 export function setUserVariables(blocks: BootBlocks, changes: GrubVariables): UpgradeAction[] {
   const { paths, installation } = blocks;
   const actions: UpgradeAction[] = [{ kind: 'set-environment', path: paths.user, changes, own: false }];
-  const shadowing = Object.keys(changes).filter((name) => installation[name]);
+  const shadowing = Object.keys(changes).filter((name) => name in installation);
   if (paths.user !== paths.installation && shadowing.length > 0) {
     actions.push({
       kind: 'set-environment',

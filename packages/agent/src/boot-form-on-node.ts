@@ -10,7 +10,9 @@ import type { BootForm } from '@kairos/oci/boot-form';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { type ContainerImage, unpackImage } from '@kairos/oci/container-image';
 import { sha256Of } from '@kairos/oci/digest';
+import { keepLayers, layersFolder } from './kept-layers.ts';
 import type { ReportProgress } from './progress.ts';
+import { treeSize } from './slot-view.ts';
 
 export interface OnNodeRequest {
   readonly shown: string;
@@ -55,14 +57,15 @@ function checkTools(host: Host, shown: string): void {
 /** How much larger a root is than its compressed layers, at most, usually. */
 const expansion = 3.5;
 
-/** Bytes that unpacking and packing need: the root, and an image of at most its size. */
+/** Bytes that unpacking and packing need: the layers, the root, and an image of at most its size. */
 async function neededFor(host: Host, { root }: OnNodeRequest): Promise<number> {
   if (root.kind === 'layers') {
     const unpacked = root.image.manifest.layers.reduce(
       (sum, { size, mediaType }) => sum + size * (/gzip|zstd/.test(mediaType) ? expansion : 1),
       0,
     );
-    return Math.ceil(unpacked * 1.6) + 64 * MiB;
+    const fetched = root.image.manifest.layers.reduce((sum, { size }) => sum + size, 0);
+    return Math.ceil(unpacked * 1.6 + fetched) + 64 * MiB;
   }
   const path = host.files.real(root.path);
   const status = host.files.status(root.path);
@@ -93,7 +96,8 @@ function choosePlace(host: Host, request: OnNodeRequest, needed: number): string
       root.kind === 'path' &&
       statSync(real).dev === source &&
       real.startsWith(host.files.real(root.path).replace(/\/*$/, '/'));
-    return { path, inside, free: host.freeSpace(real) };
+    // What an earlier run has fetched is counted in what is needed.
+    return { path, inside, free: host.freeSpace(real) + treeSize(host.files, `${path}/${layersFolder}`) };
   });
   const usable = places.filter(({ inside }) => !inside);
   const found = usable.find(({ free }) => free >= needed);
@@ -116,23 +120,34 @@ function choosePlace(host: Host, request: OnNodeRequest, needed: number): string
 async function copyRoot(
   host: Host,
   request: OnNodeRequest,
-  work: WorkDirectory,
+  { work, place }: { readonly work: WorkDirectory; readonly place: string },
   root: string,
 ): Promise<string> {
   const signal = request.signal === undefined ? {} : { signal: request.signal };
   if (request.root.kind === 'layers') {
     const { image } = request.root;
-    await unpackImage(image, root, {
-      devices: 'skip',
+    const kept = keepLayers(host, image.content, image.manifest.layers, place, {
       ...signal,
-      onProgress: (layer, layers) =>
-        request.report({
-          step: 'unpack',
-          message: `unpacking layer ${Math.min(layer + 1, layers)} of ${layers}`,
-          done: layer,
-          total: layers,
-        }),
+      onProgress: (done, total) =>
+        request.report({ step: 'download', message: `fetching layers of ${request.shown}`, done, total }),
     });
+    try {
+      await unpackImage({ ...image, content: kept.content }, root, {
+        devices: 'skip',
+        ...signal,
+        onProgress: (layer, layers) =>
+          request.report({
+            step: 'unpack',
+            message: `unpacking layer ${Math.min(layer + 1, layers)} of ${layers}`,
+            done: layer,
+            total: layers,
+          }),
+      });
+    } catch (error) {
+      kept.end(error);
+      throw error;
+    }
+    kept.end();
     const { digest } = image.descriptor;
     return digest.startsWith('sha256:') ? digest : sha256Of(digest);
   }
@@ -184,7 +199,7 @@ export async function bootFormOnNode(
   try {
     const path = (name: string) => `${work.path}/${name}`;
     for (const name of ['root', 'bootloader-work']) host.files.makeDirectory(path(name));
-    const inputs = await copyRoot(host, request, work, host.files.real(path('root')));
+    const inputs = await copyRoot(host, request, { work, place }, host.files.real(path('root')));
     const real = host.files.real(work.path);
     await remakeBootForm(host, {
       root: `${real}/root`,

@@ -35,6 +35,12 @@ test.each([
   expect(wish({ install: { force: configured } }, given).force).toBe(result);
 });
 
+test('no two disks have the same identifiers', () => {
+  const guids = [wish({}), wish({})].flatMap((one) => [one.guids('disk'), one.guids('oem')]);
+  expect(new Set(guids).size).toBe(4);
+  for (const guid of guids) expect(guid).toMatch(/^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$/);
+});
+
 test('grub options of the installation win', () => {
   const config = {
     grub_options: { extra_cmdline: 'a', saved_entry: 'cos', next_entry: null },

@@ -1,7 +1,7 @@
 import { type BootState, bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
-import { tryLock } from '@kairos/host/lock';
+import { type LockAttempt, type LockHolder, tryLock } from '@kairos/host/lock';
 import { Cleanup } from './cleanup.ts';
 
 /** Held by whatever changes slots or what starts next. */
@@ -39,18 +39,36 @@ export function formatAge(milliseconds: number): string {
   return minutes < 120 ? `${minutes} minutes` : `${Math.round(minutes / 60)} hours`;
 }
 
+/** What those write into the lock who only look, and are done in an instant. */
+export const lookWork = 'state';
+/** Milliseconds that others give them. */
+const longestLook = 5000;
+
+/** Takes the lock, after those who only look. */
+export function attemptLock(host: Host, work: string, now: Date): LockAttempt {
+  for (let waited = 0; ; waited += 20) {
+    const attempt = tryLock(host.files, lockPath, { pid: process.pid, work, since: now.toISOString() });
+    if (attempt.held || attempt.holder?.work !== lookWork || waited >= longestLook) return attempt;
+    Bun.sleepSync(20);
+  }
+}
+
+/** Who holds the lock, in words. */
+export function describeHolder(holder: LockHolder | undefined, now: Date): string {
+  return holder
+    ? `${holder.work}, process ${holder.pid}, running for ${formatAge(now.getTime() - Date.parse(holder.since))}`
+    : 'another process';
+}
+
 /**
  * Takes the lock of the agent.
  * @throws KairosError `BUSY`, with the pid and the age of the one that holds it
  */
 export function takeLock(host: Host, work: string, now: Date): () => void {
-  const attempt = tryLock(host.files, lockPath, { pid: process.pid, work, since: now.toISOString() });
+  const attempt = attemptLock(host, work, now);
   if (attempt.held) return attempt.release;
   const { holder } = attempt;
-  const who = holder
-    ? `${holder.work}, process ${holder.pid}, running for ${formatAge(now.getTime() - Date.parse(holder.since))}`
-    : 'another process';
-  throw new KairosError('BUSY', `The slots are being changed already (${who})`, {
+  throw new KairosError('BUSY', `The slots are being changed already (${describeHolder(holder, now)})`, {
     exit: 'wrongState',
     hint: 'Wait until it ends; what a killed one left does not lock anyone out',
     details: { holder },

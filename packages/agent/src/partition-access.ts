@@ -58,9 +58,15 @@ export function partitionOf(disk: Disk, key: PartitionKey): Partition | undefine
   return disk.partitions.find(({ label }) => label === labelOf(key));
 }
 
+/** Whether the disk has a partition that is mounted nowhere. */
+export function isClosed(disk: Disk, key: PartitionKey): boolean {
+  return partitionOf(disk, key)?.mountPoints.length === 0;
+}
+
 /**
  * A partition where it is mounted, or mounted read-only at a place of ours until `cleanup` runs; `undefined` where the
- * disk has none.
+ * disk has none. Whoever may have to mount it holds the lock of the agent: the place is the same for all, and the first
+ * one that ends would take it away from the others.
  */
 export function openPartition(
   host: Host,

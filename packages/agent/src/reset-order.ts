@@ -57,7 +57,7 @@ export interface ResetFacts extends ResetSlots {
 }
 
 /** Has the boot loader start the reset again. */
-const mark: GrubVariables = { [assessment.reset]: String(resetTries) };
+const mark: GrubVariables = { [assessment.reset]: String(resetTries), [assessment.resetChosen]: '' };
 
 /** Puts the steps of a reset in order, and keeps the journal as it is at that point. Its methods are its parts. */
 export class ResetOrder {

@@ -91,7 +91,7 @@ const end = (made = ' persistent') => [
   `journal done${made}`,
   ...['kairos_reset=', 'kairos_tries=3', 'kairos_fallback_tries=3', 'kairos_failed='],
 ];
-const begin = ['journal running', 'kairos_reset=3'];
+const begin = ['journal running', 'kairos_reset=3', 'kairos_reset_chosen='];
 
 describe('what is done, in order', () => {
   const cases: readonly (readonly [string, Partial<ResetFacts>, Partial<ResetWish>, boolean, string[]])[] = [
@@ -206,7 +206,7 @@ describe('what is done, in order', () => {
       {},
       false,
       [
-        ...[...pre, 'verify-image', 'journal running', 'kairos_reset=3'],
+        ...[...pre, 'verify-image', 'journal running', 'kairos_reset=3', 'kairos_reset_chosen='],
         ...['mkfs.ext4 COS_STATE', 'default_menu_entry=Kairos', ...begin, 'write grub2/grub.cfg'],
         ...['copy', ...format, 'transition->active', '-transition'],
         ...['copy', 'transition->passive', '-transition', ...post, ...end()],
@@ -249,7 +249,9 @@ describe('no room for a third slot', () => {
       transition: { there: true, size: slotSize(sevenFiles), present: ['root.img'], partial: {} },
     };
     const steps = short(planReset(facts(given), wish, { resumes: false }).steps);
-    expect(steps.slice(2, 5)).toEqual(['-transition', 'journal running', 'kairos_reset=3']);
+    expect(steps.slice(2, 6)).toEqual([
+      ...['-transition', 'journal running', 'kairos_reset=3', 'kairos_reset_chosen='],
+    ]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
+import { type BootState, bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
 import { trialWord } from '@kairos/facts/boot-trace';
 import { cmdlineValue, cmdlineWords } from '@kairos/facts/cmdline';
 import { labels } from '@kairos/facts/labels';
@@ -11,7 +11,8 @@ import { assessment, type BootEnvironment, nextBoot, readEnvironment } from './b
 import { type BootFailure, readBootFailures } from './boot-failures.ts';
 import { type PersistentState, readPersistentState } from './persistent-state.ts';
 import { type ResetJournal, readResetJournal, resetJournalName, resetStatusPath } from './reset-journal.ts';
-import { judgeReset, type ResetStatus } from './reset-status.ts';
+import { judgeReset, type ResetStatus, resetMarks } from './reset-status.ts';
+import type { SlotPlaces } from './slot-places.ts';
 import { manifestDigest, readSlot } from './slot-view.ts';
 import { readStageRecords } from './stage-record.ts';
 
@@ -60,8 +61,8 @@ export interface BootReportState {
 export interface ResetState {
   readonly status: ResetStatus['status'];
   readonly text: string;
-  /** RFC 3339. */
-  readonly started: string;
+  /** RFC 3339; `null` for one that was chosen and did not begin. */
+  readonly started: string | null;
   readonly finished: string | null;
   /** Partitions that were made anew. */
   readonly erased: readonly string[];
@@ -91,6 +92,8 @@ export interface NodeState {
     readonly secureboot: boolean;
   };
   readonly slots: Readonly<Partial<Record<SlotName, SlotState>>>;
+  /** Partitions with slots that could not be looked into, and why. */
+  readonly unread?: readonly string[];
   readonly boot_report?: BootReportState;
   /** What became of the last reset, where that is known. */
   readonly reset?: ResetState;
@@ -207,39 +210,40 @@ function slotState(
  * Digest of the image that did not prove itself, if it is no longer in the active slot. While it is there the counter
  * of that slot says so, and the same image in another slot has a verdict of its own.
  */
-function retiredImage(host: Host, state: PartitionState, blocks: BootEnvironment): string | undefined {
+function retiredImage(host: Host, state: string | undefined, blocks: BootEnvironment): string | undefined {
   const failed = blocks.assessment[assessment.failed];
-  const directory = `${state.mount_point}${slotDirectory('active')}`;
+  if (state === undefined) return failed;
+  const directory = `${state}${slotDirectory('active')}`;
   const active = host.files.readTextIfAny(`${directory}/${slotFiles.manifest}`);
   return active !== undefined && manifestDigest(active) === failed ? undefined : failed;
 }
 
 function slotStates(
   host: Host,
-  state: PartitionState,
-  recovery: PartitionState,
+  { state, recovery }: SlotPlaces,
   blocks: BootEnvironment,
   running: string | undefined,
 ): NodeState['slots'] {
-  const places: readonly (readonly [SlotName, string])[] = [
-    ['active', state.mount_point],
-    ['passive', state.mount_point],
-    ['recovery', recovery.mount_point],
+  const places: readonly (readonly [SlotName, string | undefined])[] = [
+    ['active', state],
+    ['passive', state],
+    ['recovery', recovery],
     ['live', paths.live],
   ];
   const retired = retiredImage(host, state, blocks);
   const slots: Partial<Record<SlotName, SlotState>> = {};
   for (const [slot, mountPoint] of places) {
-    const found = mountPoint === '' ? undefined : slotState(host, mountPoint, slot, blocks, running, retired);
+    const found =
+      mountPoint === undefined ? undefined : slotState(host, mountPoint, slot, blocks, running, retired);
     if (found) slots[slot] = found;
   }
   return slots;
 }
 
 /** The boot loader's environment, as far as it is mounted and can be read. */
-function bootEnvironment(host: Host, state: PartitionState, oem: PartitionState): BootEnvironment {
-  const read = (partition: PartitionState, name: string) =>
-    partition.mounted ? readEnvironment(host.files, `${partition.mount_point}/${name}`, () => undefined) : {};
+function bootEnvironment(host: Host, state: string | undefined, oem: string | undefined): BootEnvironment {
+  const read = (mountPoint: string | undefined, name: string) =>
+    mountPoint === undefined ? {} : readEnvironment(host.files, `${mountPoint}/${name}`, () => undefined);
   return {
     user: read(oem, 'grubenv'),
     installation: read(state, 'grub_oem_env'),
@@ -273,12 +277,19 @@ function bootReport(host: Host): BootReportState | undefined {
   };
 }
 
-function resetState(host: Host, state: PartitionState, blocks: BootEnvironment): ResetState | undefined {
-  const path = state.mounted ? `${state.mount_point}/${resetJournalName}` : resetStatusPath;
+function resetState(
+  host: Host,
+  state: string | undefined,
+  blocks: BootEnvironment,
+  bootState: BootState,
+): ResetState | undefined {
+  const path = state === undefined ? resetStatusPath : `${state}/${resetJournalName}`;
   const journal = readResetJournal(host.files, path);
+  const marks = state === undefined ? { mark: undefined } : resetMarks(blocks.assessment, bootState);
+  const { status, text, triesLeft } = judgeReset(journal, marks);
+  if (status === 'not-begun')
+    return { status, text, started: null, finished: null, erased: [], failure: null };
   if (!journal) return undefined;
-  const mark = state.mounted ? (blocks.assessment[assessment.reset] ?? '') : undefined;
-  const { status, text, triesLeft } = judgeReset(journal, mark);
   const { started, finished, formatted: erased, failure } = journal;
   return {
     ...{ status, text, started, finished, erased, failure },
@@ -286,8 +297,11 @@ function resetState(host: Host, state: PartitionState, blocks: BootEnvironment):
   };
 }
 
-/** Reads the state of the node that this runs on. Whatever is missing there is empty here. */
-export async function readState(host: Host): Promise<NodeState> {
+/**
+ * Reads the state of the node that this runs on. Whatever is missing there is empty here. Mounts nothing: `given` is
+ * where partitions are that the node itself has not mounted, see {@link lookAtSlots}.
+ */
+export async function readState(host: Host, given: SlotPlaces = {}): Promise<NodeState> {
   const disks = await host.disks();
   const mounts = host.mounts();
   const cmdline = host.files.readTextIfAny('/proc/cmdline') ?? '';
@@ -298,12 +312,14 @@ export async function readState(host: Host): Promise<NodeState> {
   const state = partitionState(disks, mounts, labels.state);
   const recovery = partitionState(disks, mounts, labels.recovery);
   const oem = partitionState(disks, mounts, labels.oem);
-  const blocks = bootEnvironment(host, state, oem);
+  const mounted = ({ mount_point: target }: PartitionState) => (target === '' ? undefined : target);
+  const places = { state: mounted(state) ?? given.state, recovery: mounted(recovery) ?? given.recovery };
+  const blocks = bootEnvironment(host, places.state, mounted(oem));
   // The slot that runs and has to prove itself in this start.
   const onTrial = cmdlineValue(cmdline, trialWord) === undefined ? undefined : bootStateOf(cmdline);
   const report = bootReport(host);
   const persistent = readPersistentState(host.files);
-  const reset = resetState(host, state, blocks);
+  const reset = resetState(host, places.state, blocks, bootStateOf(cmdline));
   return {
     uuid: nodeUuid(host),
     persistent: partitionState(disks, mounts, labels.persistent),
@@ -326,10 +342,11 @@ export async function readState(host: Host): Promise<NodeState> {
       init: initOf(host),
       secureboot: secureBoot(host),
     },
-    slots: slotStates(host, state, recovery, blocks, onTrial),
+    slots: slotStates(host, places, blocks, onTrial),
+    ...(given.unread === undefined ? {} : { unread: given.unread }),
     ...(report === undefined ? {} : { boot_report: report }),
     ...(reset === undefined ? {} : { reset }),
-    ...(state.mounted ? { next_boot: nextBoot(blocks) } : {}),
+    ...(places.state === undefined ? {} : { next_boot: nextBoot(blocks) }),
     upgrade_failure: cmdlineWords(cmdline).includes('upgrade_failure'),
     boot_failures: readBootFailures(host.files),
     ...(persistent === undefined ? {} : { persistent_state: persistent }),

@@ -95,6 +95,15 @@ describe('validate', () => {
     ]);
   });
 
+  test('the header may be on one of the first lines, and what no schema says is checked too', async () => {
+    const text = '# of the fleet\n\n## template: jinja\n#cloud-config\ninstall:\n  ssh_hardening: true\n';
+    const [code, out, err] = await agent('validate', put('late.yaml', text));
+    expect([code, out]).toEqual([10, '/late.yaml: invalid, 1 error, 0 warnings\n']);
+    expect(err).toContain(
+      '/late.yaml:6:18: error: install.ssh_hardening allows keys only, and no user has one\n',
+    );
+  });
+
   test('a file of an image needs no header, and its mistakes are told, in a directory too', async () => {
     mkdirSync(join(folder, 'oem'));
     const file = put('oem/a.yaml', 'name: a\nstages:\n  boot:\n    - systctl: {}\n');

@@ -140,3 +140,13 @@ test('who is not root may look and not run', async () => {
   });
   expect(host.commands).toEqual([]);
 });
+
+test('named directories come after the usual ones, or take their place: nothing else runs then', async () => {
+  const step = (name: string) => `stages:\n  boot: [{name: ${name}, commands: ["${name}"]}]\n`;
+  const files = { '/oem/a.yaml': step('oem'), '/own/a.yaml': step('own'), '/more/a.yaml': step('more') };
+  const ran = async (flags: Partial<StageFlags>) =>
+    (await run(flags, files)).host.commands.map((argv) => argv.at(-1));
+  expect(await ran({})).toEqual(['oem']);
+  expect(await ran({ cloudInitPaths: ['/more'] })).toEqual(['oem', 'more']);
+  expect(await ran({ overrideCloudInitPaths: ['/own'], cloudInitPaths: ['/more'] })).toEqual(['own', 'more']);
+});

@@ -5,8 +5,8 @@ import { type BootChoice, type BootEnvironment, nextBoot } from '../boot-choice.
 import { openBootBlocks, readBlocks, setUserVariables } from '../boot-environment.ts';
 import { carryOutAll } from '../execute-upgrade.ts';
 import { type MenuEntry, parseMenuEntries } from '../grub-entries.ts';
-import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
-import { openPartition, systemDisk } from '../partition-access.ts';
+import { checkInstalled, checkRoot, lookWork, runOperation, takeLock } from '../operation.ts';
+import { isClosed, openPartition, systemDisk } from '../partition-access.ts';
 import type { UpgradeStep } from '../upgrade-step.ts';
 
 export interface BootEntryOptions {
@@ -55,8 +55,10 @@ export async function bootEntry(host: Host, options: BootEntryOptions = {}): Pro
   const warn = options.warn ?? (() => undefined);
   const now = options.now ?? (() => new Date());
   return runOperation({ warn }, async ({ cleanup, signal }) => {
-    if (options.select !== undefined) cleanup.push('the lock', takeLock(host, 'bootentry', now()));
     const disk = await systemDisk(host);
+    if (options.select !== undefined) cleanup.push('the lock', takeLock(host, 'bootentry', now()));
+    // What has to be mounted for a look must not be in the way of those who change it.
+    else if (isClosed(disk, 'state')) cleanup.push('the lock', takeLock(host, lookWork, now()));
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) throw new Error('the system disk has no state partition');
     const blocks = openBootBlocks(host, disk, state, cleanup, warn);

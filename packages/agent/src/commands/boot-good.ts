@@ -2,7 +2,7 @@ import { cmdlineWords } from '@kairos/facts/cmdline';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
-import { assessment, forgetUnloadable } from '../boot-choice.ts';
+import { assessment, forgetUnloadable, goodStarts } from '../boot-choice.ts';
 import { type BootBlocks, openBootBlocks } from '../boot-environment.ts';
 import { keepBootFailure, readBootFailures } from '../boot-failures.ts';
 import { loadFailureOf, removeTraces, traceOf } from '../boot-traces.ts';
@@ -148,10 +148,16 @@ async function recordFallback(
 }
 
 /** Recovery runs because neither slot did: keeps why. */
-async function recordBoth(host: Host, warn: (message: string) => void, now: Date): Promise<void> {
+async function recordBoth(
+  host: Host,
+  warn: (message: string) => void,
+  now: Date,
+  lock: () => Promise<() => void>,
+): Promise<void> {
   const cmdline = host.files.readTextIfAny('/proc/cmdline') ?? '';
   if (!cmdlineWords(cmdline).includes('upgrade_failure')) return;
   await runOperation({ warn }, async ({ cleanup }) => {
+    cleanup.push('the lock', await lock());
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) return;
@@ -197,13 +203,14 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     report({ step: 'warning', message });
   };
   const none: BootGoodResult = { verdict: 'not-assessed', slot: undefined, reasons: [], warnings };
-  if (bootState === 'recovery') await recordBoth(host, warn, now());
+  const lock = () => waitForLock(host, now(), deadline, clock);
+  if (bootState === 'recovery') await recordBoth(host, warn, now(), lock);
   if (bootState !== 'active' && bootState !== 'passive') return none;
 
   const stopFeeding = keepWatchdogsFed(host);
   const result = await runOperation({ signal: options.signal, warn }, async (operation) => {
     const { cleanup } = operation;
-    cleanup.push('the lock', await waitForLock(host, now(), deadline, clock));
+    cleanup.push('the lock', await lock());
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) return none;
@@ -229,6 +236,10 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
           Object.assign(changes, { [assessment.tries]: '' }, forgetUnloadable(blocks.assessment));
         }
       }
+    }
+    // It came up: GRUB counts anew. A slot that somebody chose beside the default is not counted.
+    if (verdict !== 'failed' && (trial.slot === 'active' || trial.standsIn)) {
+      changes[assessment.starts] = String(goodStarts);
     }
     if (trial.standsIn && found.target.slot) {
       changes[assessment.failed] = found.target.slot.digest;

@@ -7,7 +7,8 @@ import { openRegistry, type RegistryOptions } from '@kairos/oci/registry';
 import { machineAuthorities } from '@kairos/oci/trusted-authorities';
 import { stringify } from 'yaml';
 import { nodeProviders } from '../node-providers.ts';
-import { availableReleases } from '../provider-questions.ts';
+import type { ProviderBus } from '../provider-bus.ts';
+import { availableReleases, versionImage } from '../provider-questions.ts';
 import { type Release, releaseReader, releasesFor, runningArtifact } from '../release-list.ts';
 
 export interface ListReleasesOptions {
@@ -49,8 +50,26 @@ function registryOf(host: Host, options: ListReleasesOptions): string {
   return (registry ?? (own || defaultRegistry)).replace(/\/+$/, '');
 }
 
+/** Where a plug-in says that the image of its release is; `undefined` where it says nothing that is an image. */
+async function sourceOf(
+  bus: ProviderBus,
+  { tag }: Release,
+  warn: (message: string) => void,
+): Promise<string | undefined> {
+  const answer = (await versionImage(bus, tag))?.trim();
+  if (!answer) return undefined;
+  const reference = answer.replace(/^(?:oci|docker):(?:\/\/)?/, '');
+  try {
+    return `oci:${printReference(parseReference(reference))}`;
+  } catch (error) {
+    warn(`A plug-in names an image for ${tag} that is none: ${reasonOf(error)}`);
+    return undefined;
+  }
+}
+
 /**
- * Lists what this node may be upgraded to: what a plug-in answers to `agent.available_releases`, else the tags of the
+ * Lists what this node may be upgraded to: what a plug-in answers to `agent.available_releases`, with the images that it
+ * names for them (`agent.version_image`), else the tags of the
  * registry that fit the flavor, variant, architecture and model of the running image.
  * @throws KairosError `RELEASE_UNKNOWN`, `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `REGISTRY_*`
  */
@@ -71,21 +90,31 @@ export async function listReleases(host: Host, options: ListReleasesOptions): Pr
     return { ...release, source: `oci:${printReference({ ...repository, tag: release.tag })}` };
   };
   let fromProvider: string[] | undefined;
+  let bus: ProviderBus | undefined;
   try {
-    const { bus, config } = await nodeProviders(host, { warn: options.warn });
-    fromProvider = bus.providers.length > 0 ? await availableReleases(bus, config) : undefined;
+    const node = await nodeProviders(host, { warn: options.warn });
+    bus = node.bus;
+    fromProvider = bus.providers.length > 0 ? await availableReleases(bus, node.config) : undefined;
   } catch (error) {
     options.warn(`The plug-ins cannot be asked, the registry is instead: ${reasonOf(error)}`);
   }
   const wish = { all: options.all, pre: options.pre };
   const current = node.version ?? '';
-  if (fromProvider !== undefined) {
+  if (bus !== undefined && fromProvider !== undefined) {
     // A plug-in decides itself what fits; only the order and what is newer is ours, where the tags tell.
     const known = new Map(releasesFor(node, fromProvider, wish).map((release) => [release.tag, release]));
     const others = fromProvider
       .filter((tag) => releasesFor(node, [tag], { all: true, pre: true }).length === 0)
       .map((tag): Release => ({ tag, version: tag, preRelease: false }));
-    return { current, from: 'a plug-in', releases: [...known.values(), ...others].map(named) };
+    const releases: ListedRelease[] = [];
+    let asks = true;
+    for (const release of [...known.values(), ...others]) {
+      const source: string | undefined = asks ? await sourceOf(bus, release, options.warn) : undefined;
+      // Who does not know where one is does not know it of the others.
+      asks = source !== undefined;
+      releases.push(source === undefined ? named(release) : { ...release, source });
+    }
+    return { current, from: 'a plug-in', releases };
   }
   const registry = openRegistry(reference, {
     credentials: fileCredentials(host),

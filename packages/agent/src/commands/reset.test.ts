@@ -2,11 +2,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import type { CloudConfig } from '@kairos/config/schema/root';
 import { MiB } from '@kairos/facts/size';
+import type { Partition } from '@kairos/host/disks';
 import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { readAgentSettings } from '../agent-settings.ts';
-import { makeScene, type Scene, sceneFolder } from '../node-scene.ts';
+import { makeScene, PowerCut, type Scene, sceneFolder } from '../node-scene.ts';
 import type { Progress } from '../progress.ts';
 import { readResetJournal, resetStatusPath } from '../reset-journal.ts';
 import { renderResetSummary } from '../reset-render.ts';
@@ -216,6 +217,101 @@ test('a failure after something is lost: the next start goes on', async () => {
   const { plan } = await run(autoreset());
   expect(plan.resumes).toBe(true);
   expect(scene.slots()).toEqual({ active: 'v1', passive: 'v1' });
+});
+
+describe('a disk', () => {
+  const withPartitions = async (
+    change: (partition: Partition) => Partition | undefined,
+  ): Promise<BootOptions> => {
+    const disks = (await boot().disks()).map((disk) => ({
+      ...disk,
+      partitions: disk.partitions.flatMap((partition) => change(partition) ?? []),
+    }));
+    return { disks };
+  };
+  const reboots = (host: { readonly commands: readonly (readonly string[])[] }) =>
+    host.commands.some(([program]) => program === 'reboot');
+
+  test('without OEM and persistent is reset without them', async () => {
+    config({ install: { nousers: true } });
+    const host = boot(
+      await withPartitions((one) => (['oem', 'persistent'].includes(one.partitionName) ? undefined : one)),
+    );
+    expect((await run(host)).done).toBe(true);
+    expect(scene.slots()).toEqual({ active: 'v1', passive: 'v1' });
+  });
+
+  test.each<['persistent' | 'oem', Partial<ResetOptions>]>([
+    ['persistent', {}],
+    ['oem', { resetOem: true }],
+  ])('whose partition %s is encrypted is refused before anything changes', async (name, options) => {
+    const host = boot(
+      await withPartitions((one) =>
+        one.partitionName === name ? { ...one, filesystem: 'crypto_LUKS', mountPoints: [] } : one,
+      ),
+    );
+    await expect(run(host, { ...options, reboot: true })).rejects.toMatchObject({
+      ...{ code: 'ENCRYPTED_PARTITION', exit: 'unsuitableDisk' },
+      hint: `Keep it with reset.reset-${name}: false, or install anew`,
+    });
+    expect(scene.slots()).toEqual({ active: 'v2', passive: 'v2' });
+    expect([mark(), reboots(host)]).toEqual([undefined, false]);
+  });
+
+  test('with an encrypted partition that stays is reset', async () => {
+    config({ users: [{ name: 'a', groups: ['admin'] }], reset: { 'reset-persistent': false } });
+    const host = boot(
+      await withPartitions((one) =>
+        one.partitionName === 'persistent' ? { ...one, filesystem: 'crypto_LUKS' } : one,
+      ),
+    );
+    expect((await run(host)).done).toBe(true);
+    expect(scene.slots()).toEqual({ active: 'v1', passive: 'v1' });
+  });
+});
+
+describe('a reset that was chosen in the menu', () => {
+  const variables = () => readGrubEnvironment(files(), '/state/boot_assessment');
+  beforeEach(() => {
+    updateGrubEnvironment(files(), '/state/boot_assessment', { kairos_reset_chosen: '1' });
+  });
+
+  test('and whose system did not start is told by the old one, which starts; and can be forgotten', async () => {
+    const { reset, next_boot } = await readState(scene.boot('active'));
+    expect(reset).toMatchObject({ status: 'not-begun', started: null, erased: [], failure: null });
+    expect(reset?.text).toContain('did not come so far as to begin it; nothing was changed');
+    expect(next_boot?.entries[0]).toBe('cos');
+    expect((await resetStatus(boot(), () => undefined)).status).toBe('not-begun');
+    expect(await cancelReset(scene.boot('active'), () => undefined)).toBe(true);
+    expect(variables()).toEqual({});
+    expect((await readState(scene.boot('active'))).reset).toBeUndefined();
+  });
+
+  test('is not missed while its system starts', async () => {
+    expect((await resetStatus(autoreset(), () => undefined)).status).toBe('none');
+  });
+
+  test('is begun, and then counted', async () => {
+    const fault = parts({
+      async runStage(_, stage) {
+        if (stage === 'before-reset') throw new PowerCut('gone');
+      },
+    });
+    let marks: Record<string, string> | undefined;
+    fault.now = () => {
+      marks = variables().kairos_reset === undefined ? marks : variables();
+      return new Date('2026-01-02T03:04:05Z');
+    };
+    await run(autoreset(), { strict: true }, fault).catch(() => undefined);
+    expect(marks).toEqual({ kairos_reset: '3' });
+  });
+
+  test('that is refused says why, and no more', async () => {
+    config({ users: [{ name: 'a' }] });
+    await failing('NO_ADMIN_USER', run(autoreset()));
+    expect(variables()).toEqual({});
+    expect((await readState(scene.boot('active'))).reset).toMatchObject({ status: 'failed' });
+  });
 });
 
 describe('a reset that has used up its starts', () => {

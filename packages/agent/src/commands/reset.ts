@@ -95,8 +95,11 @@ function keepFailure(
   try {
     if (place !== undefined) makeWritable(host, place, cleanup);
     writeResetJournal({ host, warn }, path, journal);
-    if (withdraws && place !== undefined) {
-      updateGrubEnvironmentSafely(host, `${place}/boot_assessment`, { [assessment.reset]: '' });
+    if (place !== undefined) {
+      // It was begun, or says itself why not.
+      const withdrawn = withdraws ? { [assessment.reset]: '' } : {};
+      const path = `${place}/boot_assessment`;
+      updateGrubEnvironmentSafely(host, path, { ...withdrawn, [assessment.resetChosen]: '' });
     }
   } catch (problem) {
     warn(`Could not note in ${path} why the reset stopped: ${reasonOf(problem)}`);
@@ -137,7 +140,8 @@ export async function resetWith(
   const { dryRun = false } = options;
 
   return runOperation({ signal: options.signal, warn }, async ({ cleanup, signal }) => {
-    if (!dryRun) cleanup.push('the lock', takeLock(host, 'reset', parts.now()));
+    // A dry run too: it mounts what it looks at in the same places, and takes that away again.
+    cleanup.push('the lock', takeLock(host, dryRun ? 'reset --dry-run' : 'reset', parts.now()));
     let mountPoint: string | undefined;
     let wish: ResetWish | undefined;
     // What an earlier run may have erased is as lost.

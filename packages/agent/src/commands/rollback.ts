@@ -50,7 +50,8 @@ export async function rollback(host: Host, options: RollbackOptions): Promise<Ro
     options.onProgress({ step: 'warning', message });
   };
   return runOperation({ signal: options.signal, warn }, async ({ cleanup, signal }) => {
-    if (!options.dryRun) cleanup.push('the lock', takeLock(host, 'rollback', now()));
+    // A dry run too: it mounts what it looks at in the same places, and takes that away again.
+    cleanup.push('the lock', takeLock(host, options.dryRun ? 'rollback --dry-run' : 'rollback', now()));
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) throw new Error('the system disk has no state partition');

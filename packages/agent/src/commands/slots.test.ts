@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import {
+  formatGrubEnvironment,
+  readGrubEnvironment,
+  updateGrubEnvironment,
+} from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
@@ -132,6 +136,19 @@ describe('boot entries', () => {
     expect(env('/state/grub_oem_env')).toEqual({ default_menu_entry: 'Edge' });
   });
 
+  test('a variable of the installation that is there without a value does not hide the choice', async () => {
+    const { files } = scene.boot('active');
+    // As GRUB leaves it behind with another menu.
+    const block = formatGrubEnvironment({ default_menu_entry: 'Edge' }, 'test');
+    files.write(
+      '/state/grub_oem_env',
+      Buffer.from(block).toString().replace('Edge\n', 'Edge\nnext_entry=\n').slice(0, 1024),
+    );
+    expect(entries()).toEqual(['cos', 'fallback', 'recovery']);
+    expect((await bootEntry(scene.boot('active'), { select: 'recovery' })).next.entries[0]).toBe('recovery');
+    expect(entries()[0]).toBe('recovery');
+  });
+
   test('a wrong name is told the right one', async () => {
     await expect(bootEntry(scene.boot('active'), { select: 'recovry' })).rejects.toMatchObject({
       code: 'NO_BOOT_ENTRY',
@@ -155,7 +172,7 @@ describe('the boot that proves itself', () => {
     setAssessment({ kairos_tries: '2', kairos_fallback_tries: '3', kairos_failed: 'x' });
     setAssessment({ kairos_unloadable_active: 'kernel' });
     expect(await good(scene.boot('active'))).toMatchObject({ verdict: 'good', slot: 'active', reasons: [] });
-    expect(env('/state/boot_assessment')).toEqual({ kairos_failed: 'x' });
+    expect(env('/state/boot_assessment')).toEqual({ kairos_failed: 'x', kairos_starts: '5' });
   });
 
   test('in its last start a slot is on trial, and afterwards it has failed', async () => {
@@ -167,10 +184,24 @@ describe('the boot that proves itself', () => {
   });
 
   test('a slot that is not on trial is left alone, whatever its report says', async () => {
+    setAssessment({ kairos_starts: '5' });
     const host = scene.boot('active');
     host.files.write('/run/immucore/boot-report.json', failedReport);
     expect(await good(host)).toMatchObject({ verdict: 'not-assessed' });
     expect(host.mountLog).toEqual([]);
+  });
+
+  test.each<['active' | 'passive', string, string, string]>([
+    ['active', '', '', '5'],
+    ['active', '', '3', '5'],
+    ['passive', 'upgrade_failure', '3', '5'],
+    // Chosen by somebody: what became of the active one is still to be seen.
+    ['passive', '', '3', '3'],
+  ])('%s %s that comes up with %p starts left has %s again', async (slot, word, before, after) => {
+    setAssessment({ kairos_starts: before });
+    const line = scene.boot(slot).files.readText('/proc/cmdline').trim();
+    expect((await good(scene.boot(slot, { cmdline: `${line} ${word}` }))).verdict).toBe('not-assessed');
+    expect(env('/state/boot_assessment').kairos_starts).toBe(after);
   });
 
   test('one that is not well keeps its counter and its reasons, and restarts', async () => {
@@ -419,8 +450,43 @@ describe('the boot that proves itself', () => {
     const host = scene.boot('active');
     await scene.install('v3', 'active');
     expect(await good(host)).toMatchObject({ verdict: 'not-assessed' });
-    expect(env('/state/boot_assessment')).toEqual({ kairos_tries: '3' });
+    expect(env('/state/boot_assessment')).toEqual({ kairos_tries: '3', kairos_starts: '5' });
   });
+
+  test.each<['active' | 'passive', Record<string, string>, string]>([
+    ['active', { kairos_tries: '2', kairos_fallback_tries: '3' }, 'cos'],
+    ['passive', { kairos_tries: '0', kairos_fallback_tries: '2' }, 'fallback'],
+  ])(
+    'a power cut before every change while %s proves itself: the next boot proves it',
+    async (slot, blocks, entry) => {
+      let cuts = 0;
+      for (let n = 1; ; n++) {
+        rmSync(folder, { recursive: true, force: true });
+        await setUp();
+        setAssessment(blocks);
+        const boot = () => {
+          const line = scene.boot(slot).files.readText('/proc/cmdline').trim();
+          return scene.boot(slot, { cmdline: slot === 'passive' ? `${line} upgrade_failure` : line });
+        };
+        const fault = cutBefore(boot(), n);
+        const outcome = await good(fault.host).catch((error: unknown) => error);
+        if (!(outcome instanceof Error) && fault.effects() < n) break;
+        if (outcome instanceof Error && !(outcome instanceof PowerCut)) throw outcome;
+        cuts++;
+        expect([n, await bootableSlots(boot().files, '/state')]).toEqual([n, ['active', 'passive']]);
+        // The slot that runs is what starts again.
+        expect([n, entries()[0]]).toEqual([n, entry]);
+        expect([n, (await good(boot())).verdict]).toEqual([
+          n,
+          expect.stringMatching(/^(good|not-assessed)$/),
+        ]);
+        const { kairos_fallback_tries: left, kairos_starts: starts } = env('/state/boot_assessment');
+        expect([n, left, starts]).toEqual([n, undefined, '5']);
+        expect([n, entries()[0]]).toEqual([n, entry]);
+      }
+      expect(cuts).toBeGreaterThan(3);
+    },
+  );
 
   test('what a stopped upgrade left is brought to an end', async () => {
     await scene.install('v0', 'transition');

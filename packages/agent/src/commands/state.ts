@@ -1,11 +1,17 @@
 import type { Host } from '@kairos/host/host';
 import { stringify } from 'yaml';
-import { readState } from '../state.ts';
+import { lookAtSlots } from '../slot-places.ts';
+import { type NodeState, readState } from '../state.ts';
 import { printValue, queryValue } from '../state-query.ts';
+
+const withSlots = (host: Host): Promise<NodeState> => lookAtSlots(host, (places) => readState(host, places));
+
+/** Queries of what is known without looking into the partitions of the slots. */
+const plainQuery = /^\s*\.?(?!slots\b|unread\b|next_boot\b|reset\b)[a-z_]+\b/;
 
 /** `kairos-agent state`: the whole as YAML, or as JSON. */
 export async function state(host: Host, options: { readonly json?: boolean } = {}): Promise<string> {
-  const found = await readState(host);
+  const found = await withSlots(host);
   return options.json ? `${JSON.stringify(found, undefined, 2)}\n` : stringify(found);
 }
 
@@ -18,6 +24,7 @@ export async function stateGet(
   query: string,
   options: { readonly json?: boolean } = {},
 ): Promise<string> {
-  const value = queryValue(await readState(host), query);
+  const found = await (plainQuery.test(query) ? readState(host) : withSlots(host));
+  const value = queryValue(found, query);
   return options.json ? `${JSON.stringify(value ?? null)}\n` : printValue(value);
 }

@@ -99,7 +99,8 @@ export async function upgradeWith(
   const { upgrade: keys, config, recovery, uri, after } = node.checked;
 
   return runOperation({ signal: options.signal, warn }, async ({ cleanup, signal }) => {
-    if (!options.dryRun) cleanup.push('the lock', takeLock(host, 'upgrade', parts.now()));
+    // A dry run too: it mounts what it looks at in the same places, and takes that away again.
+    cleanup.push('the lock', takeLock(host, options.dryRun ? 'upgrade --dry-run' : 'upgrade', parts.now()));
     const disk = await systemDisk(host);
     const slot = recovery ? 'recovery' : 'active';
     const place = openPartition(host, disk, recovery ? 'recovery' : 'state', cleanup);
