@@ -248,6 +248,44 @@ describe('what others write', () => {
     ]);
   });
 
+  test('buildah: two layers with capabilities, attributes and whiteouts, as layout and as archive', async () => {
+    const place = folder();
+    const storage = [
+      '--root',
+      join(place, 'root'),
+      '--runroot',
+      join(place, 'run'),
+      '--storage-driver',
+      'vfs',
+    ];
+    const buildah = (...words: string[]) => run('buildah', ...storage, ...words).trim();
+    const first = buildah('from', 'scratch');
+    const below = buildah('mount', first);
+    shell(
+      'mkdir -p a/b c; touch a/1 a/b/3 c/4; ln a/1 a/hard; ln -s a link; setfattr -n user.note -v x a/1; cp /bin/true a/ping; setcap cap_net_raw+ep a/ping; touch -h -d @1700000000 a/b/3 a/1 a/ping a link',
+      below,
+    );
+    buildah('commit', '--quiet', '--format', 'oci', first, 'first');
+    const second = buildah('from', '--pull-never', 'localhost/first');
+    const theirs = buildah('mount', second);
+    shell('rm -r a/b link c; mkdir link c; touch c/new; touch -d @1700000000 a c/new c link .', theirs);
+    const [layout, archive] = [join(place, 'image'), join(place, 'image.tar')];
+    buildah('commit', '--quiet', '--format', 'oci', second, `oci:${layout}:a`);
+    buildah('commit', '--quiet', '--format', 'docker', second, `docker-archive:${archive}:os:1`);
+    expect(shell('getcap a/ping; getfattr --only-values -n user.note a/1', theirs)).toBe(
+      'a/ping cap_net_raw=ep\nx',
+    );
+    for (const from of [`oci:${layout}:a`, `docker-archive:${archive}`]) {
+      const source = await openSource(from, { host });
+      const image = await source.containerImage(amd64);
+      expect([from, image?.manifest.layers.length]).toEqual([from, 2]);
+      const target = folder();
+      await unpackImage(image as NonNullable<typeof image>, target);
+      source.close();
+      expect(look(target)).toBe(look(theirs));
+    }
+  });
+
   test('umoci unpacks our container form', () => {
     const bundle = join(folder(), 'bundle');
     run('umoci', 'unpack', '--image', `${layoutPath}:container`, bundle);
