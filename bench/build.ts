@@ -2,8 +2,9 @@
  * Time from an unpacked root to an ISO, beside the time that `mkfs.erofs` alone takes on the same tree with the same
  * options, in turn, in one run. `bun bench/build.ts [runs]`, as root, after `bun run build --host`.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { filesystemCommand } from '@kairos/image/filesystem';
 import { executable, work } from '../tests/src/images.ts';
 import { unlessDone } from '../tests/src/reuse.ts';
 
@@ -47,6 +48,12 @@ await unlessDone(root, packages, async () => {
   ]);
 });
 
+const [kernelVersion = ''] = readdirSync(join(root, 'usr/lib/modules'));
+/** What an image of this root has by default. */
+const options = {
+  ...({ type: 'erofs', compression: 'best', kernelVersion, epoch: 0 } as const),
+  uuid: '00000000-0000-4000-8000-000000000000',
+} as const;
 const folder = mkdtempSync(join(work, 'bench-build-'));
 const whole: number[] = [];
 const alone: number[] = [];
@@ -77,16 +84,7 @@ try {
     ]);
     whole.push(build + iso);
     rmSync(image, { recursive: true });
-    alone.push(
-      await seconds([
-        'mkfs.erofs',
-        '-zlz4hc',
-        '-T0',
-        '-U00000000-0000-4000-8000-000000000000',
-        join(folder, 'root.img'),
-        root,
-      ]),
-    );
+    alone.push(await seconds([...filesystemCommand(root, join(folder, 'root.img'), options).argv]));
     console.log(
       `turn ${turn + 1}: image ${build.toFixed(1)} s, ISO ${iso.toFixed(1)} s, mkfs.erofs alone ${alone[turn]?.toFixed(1)} s`,
     );
