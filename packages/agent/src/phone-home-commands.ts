@@ -1,5 +1,5 @@
 import { readDocument } from '@kairos/config/collect';
-import { headerOf } from '@kairos/config/document';
+import { headerOf } from '@kairos/config/document-header';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import type { Host } from '@kairos/host/host';

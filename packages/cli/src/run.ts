@@ -6,6 +6,7 @@ import type { ProgramName } from './programs.ts';
 export async function run(program: ProgramName | undefined, args: readonly string[]): Promise<number> {
   // Set by the initrd and by units for this process alone, which has read it; not for what it starts.
   delete process.env.BUN_JSC_useDFGJIT;
+  delete process.env.BUN_JSC_useBaselineJIT;
   try {
     if (program === 'immucore') {
       const [{ immucore }, { machineHost }, { runBootStage }] = await Promise.all([

@@ -1,6 +1,7 @@
 import { KairosError, type Position, reasonOf } from '@kairos/facts/errors';
 import { formatSize, MiB } from '@kairos/facts/size';
-import { type Document, headerOf, nearlyHeader, parseDocument } from './document.ts';
+import { type Document, parseDocument } from './document.ts';
+import { headerOf, nearlyHeader } from './document-header.ts';
 import { merge } from './merge.ts';
 import type { Problem } from './problem.ts';
 import { withRightSpellings } from './spellings.ts';

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { KairosError } from '@kairos/facts/errors';
-import { headerOf, parseDocument } from './document.ts';
+import { parseDocument } from './document.ts';
+import { headerOf } from './document-header.ts';
 
 const text = `#cloud-config
 install:

@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { type Document, type Path, parseDocument, parseWholeDocument } from './document.ts';
+import { type Document, type Path, parseDocument } from './document.ts';
 import { parseLeanYaml } from './lean-yaml.ts';
+import { parseWholeDocument } from './whole-document.ts';
 
 const repository = join(import.meta.dir, '../../..');
 

@@ -1,5 +1,6 @@
 import { maximumFileSize } from '@kairos/config/collect';
-import { type Document, headerOf, parseDocument } from '@kairos/config/document';
+import { type Document, parseDocument } from '@kairos/config/document';
+import { headerOf } from '@kairos/config/document-header';
 import { textFault } from '@kairos/config/text-check';
 import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
