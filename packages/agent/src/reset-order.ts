@@ -224,6 +224,8 @@ export class ResetOrder {
     const { cos } = this;
     this.add(
       name,
+      // What the name will stand for has to be at its place first: the boot loader does not read the journal.
+      this.checkpoint,
       there
         ? { kind: 'exchange', a: `${cos}/transition`, b: `${cos}/${name}` }
         : { kind: 'rename', from: `${cos}/transition`, to: `${cos}/${name}` },

@@ -217,6 +217,23 @@ describe('what is done, in order', () => {
   test.each(cases)('%s', (_, given, more, resumes, expected) => {
     expect(short(planReset(facts(given), { ...wish, ...more }, { resumes }).steps)).toEqual(expected);
   });
+
+  test.each(cases)(
+    '%s: what gets a name is at its place on the disk, for GRUB',
+    (_, given, more, resumes) => {
+      const { steps } = planReset(facts(given), { ...wish, ...more }, { resumes });
+      const naming = steps.flatMap((step, index) =>
+        (step.kind === 'exchange' && step.a === '/s/cOS/transition') ||
+        (step.kind === 'rename' && step.from === '/s/cOS/transition')
+          ? [{ before: steps[index - 1], after: steps[index + 1] }]
+          : [],
+      );
+      const checkpoint = { kind: 'checkpoint', mountPoint: '/s' };
+      for (const { before, after } of naming) expect([before, after]).toMatchObject([checkpoint, checkpoint]);
+      const copies = steps.filter(({ kind }) => kind === 'copy-image').length;
+      expect(naming.length).toBeGreaterThanOrEqual(copies);
+    },
+  );
 });
 
 describe('no room for a third slot', () => {
