@@ -164,16 +164,17 @@ stages:
         enable: [test-two]
         mask: [apt-daily.timer]
         overrides: [{ service: test-two, name: word, content: "[Service]\\nEnvironment=WORD=overridden\\n" }]
-    - name: a further disk
-      layout:
-        device: { path: /dev/vdb, init_disk: true, disk_name: data }
-        add_partitions:
-          - { fsLabel: DATA1, pLabel: data1, size: 64, filesystem: ext4 }
-          - { fsLabel: DATA2, pLabel: data2, size: 0, filesystem: ext4 }
   boot:
     - name: start
       systemctl: { start: [test-one] }
   network:
+    # The kernel may find its disks in another order at each boot; by then udev has the names that stay.
+    - name: a further disk
+      layout:
+        device: { path: /dev/disk/by-id/virtio-kairos1, init_disk: true, disk_name: data }
+        add_partitions:
+          - { fsLabel: DATA1, pLabel: data1, size: 64, filesystem: ext4 }
+          - { fsLabel: DATA2, pLabel: data2, size: 0, filesystem: ext4 }
     # Not in stage boot: udev may still be loading the driver of the drive then.
     - name: the drive
       datasource: { providers: [cdrom], path: /run/test/drive }
@@ -291,7 +292,10 @@ test('a cloud-config with every module takes effect, and a broken one beside it 
     ['cat /run/test/service', 'started'],
     ['cat /run/test/enabled', 'overridden'],
     ['systemctl is-enabled apt-daily.timer || true', 'masked'],
-    ['lsblk -nro LABEL,PARTLABEL /dev/vdb1 /dev/vdb2', 'DATA1 data1\nDATA2 data2'],
+    [
+      'udevadm settle; cd /dev/disk/by-id; lsblk -nro LABEL,PARTLABEL virtio-kairos1-part1 virtio-kairos1-part2',
+      'DATA1 data1\nDATA2 data2',
+    ],
     ['cat /run/test/drive/userdata.yaml', fromDrive],
     // By what every image has: the stages of the user data are done late, and once.
     ['cat /oem/95_userdata/userdata.yaml', fromDrive],
