@@ -1,5 +1,6 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { KairosError } from '@kairos/facts/errors';
 import type { HostFiles } from './host.ts';
 import { lockCall } from './system-calls.ts';
 
@@ -52,4 +53,40 @@ export function tryLock(files: HostFiles, path: string, holder: LockHolder): Loc
       closeSync(descriptor);
     },
   };
+}
+
+/** Milliseconds for which another program may hold a disk. */
+const devicePatience = 30_000;
+
+/**
+ * Locks a whole disk while its partitions change: udev keeps its hands off a device on which somebody holds an exclusive
+ * lock (systemd, "Locking Block Device Access"). Otherwise it reads the table anew after each program that wrote to
+ * the disk, and takes partitions away and gives them back under the hands of the next one.
+ *
+ * @returns what gives the lock back; udev looks at the disk then
+ * @throws KairosError `DISK_BUSY` where another program holds it for 30 s
+ */
+export async function lockDevice(files: HostFiles, path: string): Promise<() => void> {
+  // For writing, so that closing it is what udev waits for.
+  const descriptor = openSync(files.real(path), 'r+');
+  const end = performance.now() + devicePatience;
+  try {
+    while (!lockCall(descriptor)) {
+      if (performance.now() > end) {
+        throw new KairosError(
+          'DISK_BUSY',
+          `Another program has held ${path} for ${devicePatience / 1000} s`,
+          {
+            exit: 'wrongState',
+            hint: `fuser ${path} names the program`,
+          },
+        );
+      }
+      await Bun.sleep(50);
+    }
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+  return () => closeSync(descriptor);
 }

@@ -1,5 +1,6 @@
 import { KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
+import { lockDevice } from '@kairos/host/lock';
 import { type BlockDisk, blockDisk, deviceByLabel } from '../block-devices.ts';
 import type { ModuleContext, StageModule } from '../context.ts';
 import type { Field } from '../field.ts';
@@ -254,11 +255,21 @@ export const layout: StageModule = async (field, context) => {
   const init = device.key('init_disk').flag() ?? false;
   const wantsExpansion = !expansion.empty && (init || parts.length > 0 || mayGrow(disk));
   if (!init && parts.length === 0 && !wantsExpansion) return;
-  let table = init ? await initialise(disk, context, device) : await readTable(disk, context, device);
-  for (const item of parts) {
-    await context.attempt(item, async () => {
-      table = await addPartition(item, disk, table, context);
-    });
+  const locked = disk.name !== '' && !context.dryRun;
+  const release = locked ? await lockDevice(context.host.files, disk.path) : () => undefined;
+  try {
+    let table = init ? await initialise(disk, context, device) : await readTable(disk, context, device);
+    for (const item of parts) {
+      await context.attempt(item, async () => {
+        table = await addPartition(item, disk, table, context);
+      });
+    }
+    if (wantsExpansion) await context.attempt(expansion, () => expand(expansion, disk, table, context));
+  } finally {
+    release();
   }
-  if (wantsExpansion) await context.attempt(expansion, () => expand(expansion, disk, table, context));
+  // What comes after may look for the new file systems by their labels.
+  if (locked && context.host.files.exists('/run/udev/control') && context.host.which('udevadm')) {
+    await context.host.run(['udevadm', 'settle', '--timeout=30'], { okCodes: [0, 1] });
+  }
 };
