@@ -5,5 +5,5 @@ testUnattended('Debian 13 installs itself from the ISO and runs immutable, on UE
   name: 'debian13-uefi',
   firmware: 'uefi',
   isMeant: startedBy('uefi'),
-  restarts: 2,
+  restarts: 1,
 });
