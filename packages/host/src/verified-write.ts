@@ -13,7 +13,7 @@ import { addressOf, dropCacheCall } from './system-calls.ts';
  * Bytes that are written, synced and read back in one go. Three such buffers and one for reading back are in memory,
  * whatever the size of the file.
  */
-const maximumBlock = 4 * 1024 * 1024;
+const maximumBlock = 3 * 1024 * 1024;
 const buffers = 3;
 
 /** Bytes after which memory that is not used any more is given back. */
@@ -115,7 +115,7 @@ class BlockWriter {
     this.sinceCollection += length;
     if (this.sinceCollection < collectEvery) return;
     this.sinceCollection = 0;
-    Bun.gc(false);
+    Bun.gc(true);
   }
 
   private async write(block: Buffer, position: number): Promise<void> {
@@ -215,6 +215,8 @@ async function attempt(
       hash.update(chunk);
     }
   }
+  // What came before, such as reading the configuration, has left as much as the copy needs.
+  if (expected.size - resumed > collectEvery) Bun.gc(true);
   const handle = await open(place, resumed > 0 ? 'r+' : 'w', 0o600);
   let reader: Reader | undefined;
   let at = resumed;
