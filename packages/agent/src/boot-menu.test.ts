@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { goodStarts, nextBoot } from './boot-choice.ts';
-import { type BlockName, type MenuDisk, menuDisk } from './boot-menu.ts';
+import { type BlockName, type MenuDisk, menuDisk } from './fixture-boot-menu.ts';
 import { sceneFolder } from './node-scene.ts';
 
 const menu = readFileSync(join(import.meta.dir, '../../../system/grub/grub.cfg'), 'utf8');

@@ -265,3 +265,13 @@ export function cutBefore(host: Host, n: number): { host: Host; effects(): numbe
     },
   };
 }
+
+/** A node with an image of a version in each of its slots. */
+export async function installedScene(
+  folder: string,
+  versions: Readonly<Record<'active' | 'passive' | 'recovery', string>>,
+): Promise<Scene> {
+  const scene = makeScene(folder);
+  for (const slot of ['active', 'passive', 'recovery'] as const) await scene.install(versions[slot], slot);
+  return scene;
+}

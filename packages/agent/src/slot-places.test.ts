@@ -11,17 +11,14 @@ import { resetStatus } from './commands/reset-status.ts';
 import { rollback } from './commands/rollback.ts';
 import { state, stateGet } from './commands/state.ts';
 import { upgrade } from './commands/upgrade.ts';
-import { makeScene, type Scene, sceneFolder } from './node-scene.ts';
+import { installedScene, type Scene, sceneFolder } from './node-scene.ts';
 import { lockPath, lookWork, takeLock } from './operation.ts';
 
 let folder: string;
 let scene: Scene;
 beforeEach(async () => {
   folder = sceneFolder();
-  scene = makeScene(folder);
-  await scene.install('v2', 'active');
-  await scene.install('v1', 'passive');
-  await scene.install('v0', 'recovery');
+  scene = await installedScene(folder, { active: 'v2', passive: 'v1', recovery: 'v0' });
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -15,9 +15,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KairosError } from '@kairos/facts/errors';
 import { type ApplyOptions, applyLayer, archivePolicy, layerPolicy } from './apply-layer.ts';
 import { type TarWriteEntry, writeTar } from './tar-write.ts';
+import { failure } from './test-content.ts';
 
 const root = process.geteuid?.() === 0;
 const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
@@ -70,16 +70,6 @@ function tree(at = target, prefix = ''): Record<string, string> {
     else found[prefix + name] = readFileSync(path, 'utf8');
   }
   return found;
-}
-
-async function failure(promise: Promise<unknown>): Promise<[string, string]> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof KairosError) return [error.code, error.message];
-    throw error;
-  }
-  throw new Error('expected a KairosError');
 }
 
 test('files, directories and links with their modes and times', async () => {

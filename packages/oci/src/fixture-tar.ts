@@ -1,4 +1,3 @@
-import { KairosError } from '@kairos/facts/errors';
 import { entryContent, readTar, type TarEntry } from './tar-read.ts';
 import { entryHeader, type TarWriteEntry } from './tar-write.ts';
 
@@ -65,15 +64,4 @@ export async function read(
     found.push({ ...rest, content });
   }
   return found;
-}
-
-/** Code and message of the error that it ends with. */
-export async function failure(promise: Promise<unknown>): Promise<[string, string]> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof KairosError) return [error.code, error.message];
-    throw error;
-  }
-  throw new Error('expected a KairosError');
 }

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'bun:test';
 import { KairosError } from '@kairos/facts/errors';
 import fc from 'fast-check';
 import { readWhole } from './digest.ts';
-import { block, endMark, failure, header, padded, pax, pieces, read } from './fixture-tar.ts';
+import { block, endMark, header, padded, pax, pieces, read } from './fixture-tar.ts';
 import { entryContent, readTar } from './tar-read.ts';
 import { writeTar } from './tar-write.ts';
+import { failure } from './test-content.ts';
 
 describe('what is read', () => {
   const name = fc

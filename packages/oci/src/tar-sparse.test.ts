@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { block, endMark, failure, header, pax, read } from './fixture-tar.ts';
+import { block, endMark, header, pax, read } from './fixture-tar.ts';
+import { failure } from './test-content.ts';
 
 describe('sparse files', () => {
   const data = Buffer.concat([block('A'.repeat(512)), block('B'.repeat(10))]);

@@ -7,7 +7,7 @@ import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-en
 import type { Host } from '@kairos/host/host';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { readAgentSettings } from '../agent-settings.ts';
-import { makeScene, PowerCut, type Scene, sceneFolder } from '../node-scene.ts';
+import { installedScene, PowerCut, type Scene, sceneFolder } from '../node-scene.ts';
 import type { Progress } from '../progress.ts';
 import { readResetJournal, resetStatusPath } from '../reset-journal.ts';
 import { renderResetSummary } from '../reset-render.ts';
@@ -19,10 +19,7 @@ let folder: string;
 let scene: Scene;
 beforeEach(async () => {
   folder = sceneFolder();
-  scene = makeScene(folder);
-  await scene.install('v2', 'active');
-  await scene.install('v2', 'passive');
-  await scene.install('v1', 'recovery');
+  scene = await installedScene(folder, { active: 'v2', passive: 'v2', recovery: 'v1' });
   config({ users: [{ name: 'a', groups: ['admin'] }] });
   setMark('');
 });

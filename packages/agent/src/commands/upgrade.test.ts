@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import type { Host } from '@kairos/host/host';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { bootableSlots } from '../boot-choice.ts';
-import { makeScene, type Scene, sceneFolder } from '../node-scene.ts';
+import { installedScene, type Scene, sceneFolder } from '../node-scene.ts';
 import { type UpgradeOptions, upgradeWith } from './upgrade.ts';
 
 let folder: string;
@@ -11,10 +11,7 @@ let scene: Scene;
 let image: string;
 beforeEach(async () => {
   folder = sceneFolder();
-  scene = makeScene(folder);
-  await scene.install('v2', 'active');
-  await scene.install('v1', 'passive');
-  await scene.install('v0', 'recovery');
+  scene = await installedScene(folder, { active: 'v2', passive: 'v1', recovery: 'v0' });
   image = await scene.image('v3');
   scene
     .boot('active')
