@@ -65,7 +65,7 @@ function find(partition: string, bytes: Uint8Array): number {
 
 const flipped = (at: number) => {
   const copy = disk.overlay();
-  const sector = Uint8Array.from(disk.read(at - (at % 512), 512));
+  const sector = new Uint8Array(disk.read(at - (at % 512), 512));
   sector[at % 512] = (sector[at % 512] ?? 0) ^ 0xff;
   copy.write(at - (at % 512), sector);
   return copy;

@@ -43,12 +43,18 @@ export async function writeImage(
   return { slot: join(folder, version, 'slot'), layout, rootHash: manifest.verity.rootHash, files };
 }
 
-function probe(device: string): { label: string; filesystem: string } {
-  const value = (tag: string) =>
-    Bun.spawnSync(['blkid', '--probe', '--output', 'value', '--match-tag', tag, device])
-      .stdout.toString()
-      .trim();
-  return { label: value('LABEL'), filesystem: value('TYPE') };
+/** Label and type of the file system on each of these devices that has one. */
+function probe(devices: readonly string[]): Map<string, { label: string; filesystem: string }> {
+  const { stdout } = Bun.spawnSync(['blkid', '--probe', '--output', 'export', ...devices]);
+  return new Map(
+    stdout
+      .toString()
+      .split('\n\n')
+      .map((block) => {
+        const value = (tag: string) => new RegExp(`^${tag}=(.*)$`, 'm').exec(block)?.[1] ?? '';
+        return [value('DEVNAME'), { label: value('LABEL'), filesystem: value('TYPE') }];
+      }),
+  );
 }
 
 const partitionNames = ['bios', 'efi', 'oem', 'recovery', 'state', 'persistent'];
@@ -72,14 +78,17 @@ export function bootedFrom(
     disks: async () =>
       (await machine.disks())
         .filter(({ path }) => path === device)
-        .map((found) => ({
-          ...found,
-          partitions: found.partitions.map((one) => ({
-            ...one,
-            ...probe(one.path),
-            partitionName: partitionNames[Number(one.path.split('p').at(-1)) - 1] ?? '',
-          })),
-        })),
+        .map((found) => {
+          const filesystems = probe(found.partitions.map(({ path }) => path));
+          return {
+            ...found,
+            partitions: found.partitions.map((one) => ({
+              ...one,
+              ...(filesystems.get(one.path) ?? { label: '', filesystem: '' }),
+              partitionName: partitionNames[Number(one.path.split('p').at(-1)) - 1] ?? '',
+            })),
+          };
+        }),
     which: (name) => (name === 'udevadm' || name === 'systemctl' ? undefined : machine.which(name)),
     files: {
       ...machine.files,

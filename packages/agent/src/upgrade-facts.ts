@@ -74,7 +74,7 @@ export function findSlots(
 /** The bytes of `image.json`, whose digest names the image. */
 export async function imageManifestDigest(image: BootForm): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of image.open(slotFiles.manifest)) chunks.push(Uint8Array.from(chunk));
+  for await (const chunk of image.open(slotFiles.manifest)) chunks.push(new Uint8Array(chunk));
   return manifestDigest(Buffer.concat(chunks));
 }
 
@@ -154,7 +154,7 @@ async function firstBytes(files: HostFiles, device: string, size: number): Promi
   const chunks: Uint8Array[] = [];
   let have = 0;
   for await (const chunk of readStream(files, device)) {
-    chunks.push(Uint8Array.from(chunk));
+    chunks.push(new Uint8Array(chunk));
     have += chunk.length;
     if (have >= size) break;
   }

@@ -58,7 +58,7 @@ export function embedGrub({ bootImage, coreImage, coreStartSector }: GrubBootIma
   if (bootImage.length !== sectorSize) {
     throw unusable('GRUB_BOOT_IMAGE', `boot.img has ${bootImage.length} bytes instead of ${sectorSize}`);
   }
-  const boot = Uint8Array.from(bootImage);
+  const boot = new Uint8Array(bootImage);
   const bootView = new DataView(boot.buffer);
   const jump = boot[driveCheckOffset];
   if (

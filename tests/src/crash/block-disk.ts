@@ -62,7 +62,7 @@ export class BlockDisk implements ReadableDisk {
       const piece = data.subarray(at - offset, at - offset + length);
       if (length === blockSize) this.#blocks.set(number, blockOf(piece));
       else {
-        const bytes = Uint8Array.from(this.#block(number).bytes);
+        const bytes = new Uint8Array(this.#block(number).bytes);
         bytes.set(piece, within);
         this.#blocks.set(number, { id: ++lastId, bytes });
       }

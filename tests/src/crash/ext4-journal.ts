@@ -184,7 +184,7 @@ export function replayed(disk: BlockDisk, start: number): Ext4View {
   for (const { sequence, writes } of transactions) {
     for (const { to, data } of writes) {
       if ((revokedAt.get(to) ?? -1) >= sequence) continue;
-      copy.write(start + to * view.blockSize, Uint8Array.from(data));
+      copy.write(start + to * view.blockSize, new Uint8Array(data));
     }
   }
   return new Ext4View(copy, start);

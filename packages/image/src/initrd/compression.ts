@@ -43,8 +43,8 @@ export async function compressArchive(
   compression: Compression,
   work: string,
 ): Promise<Uint8Array> {
-  if (compression === 'zstd') return Bun.zstdCompressSync(Uint8Array.from(archive), { level: 22 });
-  if (compression === 'gzip') return Bun.gzipSync(Uint8Array.from(archive), { level: 9 });
+  if (compression === 'zstd') return Bun.zstdCompressSync(new Uint8Array(archive), { level: 22 });
+  if (compression === 'gzip') return Bun.gzipSync(new Uint8Array(archive), { level: 9 });
   const file = `${work}/archive`;
   host.files.write(file, archive);
   // The kernel's decoder knows no other check.
@@ -80,8 +80,8 @@ export async function readDecompressed(
     if (source.endsWith('.xz')) return files.readBytes(`${work}/${index}`);
     const bytes = files.readBytes(source);
     try {
-      if (source.endsWith('.zst')) return Bun.zstdDecompressSync(Uint8Array.from(bytes));
-      if (source.endsWith('.gz')) return Bun.gunzipSync(Uint8Array.from(bytes));
+      if (source.endsWith('.zst')) return Bun.zstdDecompressSync(new Uint8Array(bytes));
+      if (source.endsWith('.gz')) return Bun.gunzipSync(new Uint8Array(bytes));
     } catch (cause) {
       throw new KairosError('DECOMPRESSION_FAILED', `Cannot decompress ${source} (${bytes.length} bytes)`, {
         cause,
