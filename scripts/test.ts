@@ -1,6 +1,6 @@
 /**
- * Runs every test: `npm test`. Lint, types and imports, unit tests, then in two lanes tests that need root and tools, and
- * virtual machines. `npm test -- unit|machine|vm [words]` runs a part: files whose name holds one of the words.
+ * Runs every test: `npm test`. Lint, types and imports, unit tests, tests that need root and tools, and virtual machines, in
+ * two lanes. `npm test -- unit|machine|vm [words]` runs a part: files whose name holds one of the words.
  * The last line is `N passed, N failed`.
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -124,7 +124,13 @@ const [part, ...words] = process.argv.slice(2);
 const wants = (name: string) => part === undefined || part === name;
 const bin = (name: string) => join(root, 'node_modules/.bin', name);
 
-if (wants('unit')) {
+// Two lanes, as much of all this is the work of one processor. One checks, then runs tests of the machine, which share
+// the node's lock and so stay in one lane; meanwhile the other builds the images. Virtual machines follow in both.
+const machineFiles = wants('machine') ? filesIn('tests/machine', words) : [];
+const virtual = wants('vm') ? byLength(filesIn('tests/vm', words)) : [];
+
+async function checks(): Promise<void> {
+  if (!wants('unit')) return;
   await Promise.all([
     step('lint', [bin('biome'), 'check', '--error-on-warnings', '.']),
     step('types', [bin('tsc'), '-p', root]),
@@ -132,28 +138,28 @@ if (wants('unit')) {
   ]);
   await testFiles('unit tests', ['packages', 'tests/src'], ['--timeout=60000']);
 }
-if (wants('machine') || wants('vm')) {
+async function buildExecutables(): Promise<void> {
+  if (machineFiles.length + virtual.length === 0) return;
   await step('executables', [process.execPath, join(root, 'scripts/build.ts')]);
 }
-// Two lanes, as booting a virtual machine is mostly the work of one processor. Tests of the first kind share the node's
-// lock, so that they stay in one lane; meanwhile the images are built in the other.
-const machineFiles = wants('machine') ? filesIn('tests/machine', words) : [];
-const virtual = wants('vm') ? byLength(filesIn('tests/vm', words)) : [];
-const images =
-  virtual.length === 0
-    ? Promise.resolve()
-    : step('images for the virtual machines', [process.execPath, join(root, 'tests/src/images.ts')]);
-async function lane(first: Promise<void>): Promise<void> {
-  await first;
+async function buildImages(): Promise<void> {
+  await executables;
+  if (virtual.length === 0) return;
+  await step('images for the virtual machines', [process.execPath, join(root, 'tests/src/images.ts')]);
+}
+async function machineTests(): Promise<void> {
+  await executables;
+  for (const file of machineFiles) await testFiles(file, [`./${file}`], ['--timeout=600000']);
+}
+async function virtualMachines(): Promise<void> {
+  await images;
   for (let file = virtual.shift(); file !== undefined; file = virtual.shift()) {
     await testFiles(file, [`./${file}`], ['--timeout=1200000']);
   }
 }
-async function machineTests(): Promise<void> {
-  for (const file of machineFiles) await testFiles(file, [`./${file}`], ['--timeout=600000']);
-  await images;
-}
-await Promise.all([lane(images), lane(machineTests())]);
+const executables = buildExecutables();
+const images = buildImages();
+await Promise.all([checks().then(machineTests).then(virtualMachines), virtualMachines()]);
 if (failures.length > 0) console.log(`failed: ${failures.join(', ')}`);
 say('done');
 console.log(
