@@ -22,6 +22,8 @@ export class SerialConsole {
   private closed: string | undefined;
   private commands = 0;
   private listeners: ((text: string) => void)[] = [];
+  /** Says where the machine stands when what was waited for does not come. */
+  diagnose: (() => Promise<string>) | undefined;
 
   constructor(
     private readonly write: (text: string) => void,
@@ -73,7 +75,16 @@ export class SerialConsole {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters = this.waiters.filter((waiter) => waiter.timer !== timer);
-        reject(this.error(`${pattern} did not come within ${timeout / 1000} s`));
+        const error = this.error(`${pattern} did not come within ${timeout / 1000} s`);
+        if (this.diagnose === undefined) reject(error);
+        else
+          this.diagnose().then(
+            (diagnosis) => {
+              error.message += `\n${diagnosis}`;
+              reject(error);
+            },
+            () => reject(error),
+          );
       }, timeout);
       this.waiters.push({ pattern, from: options.fromStart ? 0 : this.position, resolve, reject, timer });
       this.settle();

@@ -29,7 +29,10 @@ export interface MachineOptions {
   readonly cdrom?: string;
   /** MiB. Default 2048. */
   readonly memory?: number;
-  /** Virtual processors. Default 2. */
+  /**
+   * Virtual processors. Default 2; one where OVMF is emulated: once it did not come back after a restart, before its first word,
+   * and up to there it waits for the other processors to start.
+   */
   readonly processors?: number;
   /** Boots this kernel at once, without firmware's boot order. */
   readonly kernel?: { readonly path: string; readonly initrd?: string; readonly commandLine: string };
@@ -117,6 +120,12 @@ export class Machine implements AsyncDisposable {
       child.stdin.write(text);
       child.stdin.flush();
     }, log);
+    serial.diagnose = async () => {
+      const monitor = (line: string) => this.qmp('human-monitor-command', { 'command-line': line });
+      const registers = String(await monitor('info registers -a'));
+      const places = registers.split('\n').filter((line) => /^CPU#|RIP=|^EIP=/.test(line));
+      return `${await monitor('info status')}${places.join('\n')}`;
+    };
     this.console = serial;
     const decoder = new TextDecoder();
     const reading = (async () => {
@@ -160,10 +169,12 @@ export class Machine implements AsyncDisposable {
       firmware.push('-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${code}`);
       firmware.push('-drive', `if=pflash,format=raw,unit=1,file=${variables}`);
     }
+    const alone = options.firmware === 'uefi' && options.accelerator.name === 'tcg';
+    const processors = options.processors ?? (alone ? 1 : 2);
     const command = [
       'qemu-system-x86_64',
       ...options.accelerator.arguments,
-      ...['-machine', 'q35', '-smp', String(options.processors ?? 2), '-m', String(options.memory ?? 2048)],
+      ...['-machine', 'q35', '-smp', String(processors), '-m', String(options.memory ?? 2048)],
       ...['-display', 'none', '-serial', 'stdio', '-vga', 'none'],
       ...['-qmp', `unix:${join(work, 'qmp')},server=on,wait=off`],
       ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
