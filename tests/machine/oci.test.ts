@@ -534,12 +534,13 @@ describe('a real registry', () => {
       import { openLayout } from '@kairos/oci/layout';
       import { pushImage } from '@kairos/oci/push';
       import { parseReference } from '@kairos/oci/reference';
+      import { peakMemory } from './src/peak-memory.ts';
       const writer = createLayout(${JSON.stringify(path)});
       const config = writer.putBlob(Buffer.from('{}'), ${JSON.stringify(mediaTypes.empty)});
       const layer = await writer.putFile(${JSON.stringify(big)}, 'application/octet-stream', {}, { move: true });
       writer.writeIndex([writer.putJson({ schemaVersion: 2, config, layers: [layer] }, ${JSON.stringify(mediaTypes.manifest)})]);
       await pushImage(openLayout(${JSON.stringify(path)}), parseReference('${server.address}/kairos/big:1'));
-      console.log(Math.round(process.resourceUsage().maxRSS / 1024));`;
+      console.log(peakMemory());`;
     const here = join(import.meta.dir, '..');
     const pusher = join(here, `push-${process.pid}.ts`);
     writeFileSync(pusher, script);

@@ -3,6 +3,7 @@ import { listManifests, readManifest } from '@kairos/oci/content';
 import { downloadBlob } from '@kairos/oci/download';
 import { parseReference } from '@kairos/oci/reference';
 import { openRegistry } from '@kairos/oci/registry';
+import { peakMemory } from './peak-memory.ts';
 
 const [, , reference = '', path = ''] = process.argv;
 const registry = openRegistry(parseReference(reference));
@@ -13,4 +14,4 @@ const largest = [...layers].sort((a, b) => b.size - a.size)[0];
 if (largest === undefined) throw new Error('no layer');
 const { fetched } = await downloadBlob(registry, largest, path);
 registry.close();
-console.log(JSON.stringify({ fetched, megabytes: Math.round(process.resourceUsage().maxRSS / 1024) }));
+console.log(JSON.stringify({ fetched, megabytes: peakMemory() }));

@@ -4,6 +4,7 @@
  */
 import { bootedFrom, upgradeNode, withState } from './installed-node.ts';
 import { machineWithVfat } from './loop-disk.ts';
+import { peakMemory } from './peak-memory.ts';
 
 const [, , device = '', rootHash = '', source = ''] = process.argv;
 try {
@@ -13,7 +14,7 @@ try {
   console.log(
     JSON.stringify({
       seconds: (performance.now() - started) / 1000,
-      megabytes: Math.round(process.resourceUsage().maxRSS / 1024),
+      megabytes: peakMemory(),
     }),
   );
 } catch (error) {
