@@ -23,8 +23,8 @@ export interface MachineOptions {
   /** For the console log and messages. */
   readonly name: string;
   readonly accelerator: Accelerator;
-  /** SeaBIOS or OVMF. Default `bios`. */
-  readonly firmware?: 'bios' | 'uefi';
+  /** SeaBIOS, OVMF, or OVMF that starts only what Microsoft's keys vouch for (Secure Boot). Default `bios`. */
+  readonly firmware?: 'bios' | 'uefi' | 'uefi-secure';
   readonly disks?: readonly MachineDisk[];
   readonly cdrom?: string;
   /** MiB. Default 2048. */
@@ -52,8 +52,32 @@ export interface MachineOptions {
   readonly extraArguments?: readonly string[];
 }
 
-const firmwareCode = ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_CODE.fd'];
-const firmwareVariables = ['/usr/share/OVMF/OVMF_VARS_4M.fd', '/usr/share/OVMF/OVMF_VARS.fd'];
+/** Code of OVMF and the variables that it begins with, as Debian names them. */
+const firmwareFiles = {
+  uefi: [
+    ['OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd'],
+    ['OVMF_CODE.fd', 'OVMF_VARS.fd'],
+  ],
+  'uefi-secure': [['OVMF_CODE_4M.secboot.fd', 'OVMF_VARS_4M.ms.fd']],
+} as const;
+
+/** Arguments for a firmware; with UEFI, `variables` are made from OVMF's where they are not there yet. */
+function firmwareArguments(firmware: 'uefi' | 'uefi-secure', variables: string): string[] {
+  const [code, template] =
+    firmwareFiles[firmware]
+      .map((names) => names.map((name) => join('/usr/share/OVMF', name)))
+      .find((files) => files.every((file) => existsSync(file))) ?? [];
+  if (!code || !template) throw new Error(`OVMF (${firmware}) is not installed`);
+  if (!existsSync(variables)) copyFileSync(template, variables);
+  return [
+    // Only code in system management mode may change the variables, or Secure Boot would mean nothing.
+    ...(firmware === 'uefi-secure'
+      ? ['-machine', 'smm=on', '-global', 'driver=cfi.pflash01,property=secure,value=on']
+      : []),
+    ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${code}`],
+    ...['-drive', `if=pflash,format=raw,unit=1,file=${variables}`],
+  ];
+}
 
 function diskArguments(disk: MachineDisk, index: number): string[] {
   const id = `disk${index}`;
@@ -159,17 +183,8 @@ export class Machine implements AsyncDisposable {
         ? []
         : [`,guestfwd=tcp:10.0.2.100:80-cmd:cat ${options.webAnswer}`]),
     ].join('');
-    const firmware: string[] = [];
-    if (options.firmware === 'uefi') {
-      const code = firmwareCode.find((path) => existsSync(path));
-      const template = firmwareVariables.find((path) => existsSync(path));
-      if (!code || !template) throw new Error('OVMF is not installed');
-      const variables = options.variables ?? join(work, 'variables.fd');
-      if (!existsSync(variables)) copyFileSync(template, variables);
-      firmware.push('-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${code}`);
-      firmware.push('-drive', `if=pflash,format=raw,unit=1,file=${variables}`);
-    }
-    const alone = options.firmware === 'uefi' && options.accelerator.name === 'tcg';
+    const { firmware = 'bios' } = options;
+    const alone = firmware !== 'bios' && options.accelerator.name === 'tcg';
     const processors = options.processors ?? (alone ? 1 : 2);
     const command = [
       'qemu-system-x86_64',
@@ -180,7 +195,9 @@ export class Machine implements AsyncDisposable {
       ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
       ...['-device', 'virtio-net-pci,netdev=net,romfile=', '-netdev'],
       `user,id=net,restrict=on${forwards}`,
-      ...firmware,
+      ...(firmware === 'bios'
+        ? []
+        : firmwareArguments(firmware, options.variables ?? join(work, 'variables.fd'))),
       ...(options.cdrom === undefined
         ? []
         : [

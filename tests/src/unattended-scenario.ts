@@ -20,9 +20,12 @@ export interface UnattendedScenario extends Pick<MachineOptions, 'firmware'> {
   readonly powerOff?: string;
 }
 
-/** Shows by which firmware the system was started. */
-export const startedBy = (firmware: 'bios' | 'uefi') => async (shell: SerialConsole) => {
-  expect(await shell.ok('[ -d /sys/firmware/efi ] && echo uefi || echo bios')).toBe(firmware);
+/** Shows by which firmware the system was started, and whether that let everything start. */
+export const startedBy = (firmware: 'bios' | 'uefi-secure') => async (shell: SerialConsole) => {
+  expect(await shell.ok('[ -d /sys/firmware/efi ] && echo uefi || echo bios')).toBe(firmware.slice(0, 4));
+  const secure = firmware === 'uefi-secure';
+  expect(await shell.ok('kairos-agent state get kairos.secureboot')).toBe(String(secure));
+  expect(await shell.ok('cat /sys/kernel/security/lockdown')).toContain(secure ? '[integrity]' : '[none]');
 };
 
 /** A test in which an image installs itself from its ISO, and the installed system runs immutable and healthy. */
