@@ -1,8 +1,14 @@
-import { collectDocuments, maximumFileSize, mergeDocuments, readDocument } from '@kairos/config/collect';
+import {
+  collectDocuments,
+  configDirectories,
+  maximumFileSize,
+  mergeDocuments,
+  readDocument,
+} from '@kairos/config/collect';
 import type { Document } from '@kairos/config/document';
 import { kernelArgumentsDocument } from '@kairos/config/kernel-arguments';
 import type { Problem } from '@kairos/config/problem';
-import { followRemote, type RemoteReader } from '@kairos/config/remote';
+import { followRemote, nextUrl, type RemoteReader } from '@kairos/config/remote';
 import { plainValue, type Tree } from '@kairos/config/tree';
 import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
@@ -24,8 +30,8 @@ export interface ConfigSources {
   readonly files: readonly string[];
   /** Whether the kernel's command line counts too; it comes last. */
   readonly commandLine?: boolean;
-  /** Follows `config_url`; without it, links are left as they are. */
-  readonly remote?: RemoteReader;
+  /** Follows `config_url`; without it, links are left as they are. A function is asked when there is a link. */
+  readonly remote?: RemoteReader | (() => Promise<RemoteReader>);
 }
 
 export function isMapping(value: unknown): value is Mapping {
@@ -69,8 +75,9 @@ export async function collectConfig(host: Host, sources: ConfigSources): Promise
   if (given) own.push(given);
   const documents: Document[] = [];
   for (const document of own) {
-    if (sources.remote) {
-      const chain = await followRemote(document, sources.remote);
+    if (sources.remote && nextUrl(document) !== undefined) {
+      const remote = typeof sources.remote === 'function' ? await sources.remote() : sources.remote;
+      const chain = await followRemote(document, remote);
       problems.push(...chain.problems);
       documents.push(...chain.documents.toReversed());
     }
@@ -84,4 +91,22 @@ export async function collectConfig(host: Host, sources: ConfigSources): Promise
     documents,
     problems: [...problems, ...merged.problems],
   };
+}
+
+/** What stages of this boot fetched for `config_url`. Templates and what they need are loaded where there is a link. */
+export const keptLinksOf = (host: Host) => async (): Promise<RemoteReader> =>
+  (await import('@kairos/stages/kept-links')).keptLinks(host);
+
+/**
+ * The configuration of the node as its stages saw it: with what `config_url` named when one of them last fetched it.
+ * Asks no network; a link that no stage of this boot has followed is a problem in the result.
+ */
+export function collectNodeConfig(
+  host: Host,
+  sources: Pick<ConfigSources, 'commandLine'> = {},
+): Promise<CollectedConfig> {
+  return collectConfig(host, {
+    ...{ directories: configDirectories, files: [], ...sources },
+    remote: keptLinksOf(host),
+  });
 }

@@ -2,6 +2,9 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import { directoryHost } from '@kairos/host/directory';
 import { runProgram } from '@kairos/host/run';
+import { keepingLinks } from '@kairos/stages/kept-links';
+import { remoteReader } from '@kairos/stages/remote-reader';
+import { collectConfig } from './collect-config.ts';
 import { health, renderHealth } from './commands/health.ts';
 import { checkHealth } from './health-checks.ts';
 import { sceneFolder } from './node-scene.ts';
@@ -76,4 +79,27 @@ test('required checks share the deadline', async () => {
   const result = await checkHealth(machine(), { deadline: 21_000, clock, checks: [failing, failing] });
   expect(result.failures).toHaveLength(2);
   expect(clock.now()).toBeLessThanOrEqual(21_000 + 2 * 5000);
+});
+
+test('checks that config_url names count as a stage of the boot fetched them, and are missed where none did', async () => {
+  const server = Bun.serve({
+    port: 0,
+    fetch: () => new Response("#cloud-config\nhealth: { checks: [{ name: linked, command: 'true' }] }\n"),
+  });
+  try {
+    config(`config_url: http://127.0.0.1:${server.port}/health\n`);
+    const before = await health(machine(), { clock: fakeClock() });
+    expect(before.warnings).toEqual([
+      expect.stringMatching(
+        /has not been read since the machine was started; checks that stand there do not count/,
+      ),
+    ]);
+    const outside = keepingLinks(machine(), remoteReader(machine()));
+    await collectConfig(machine(), { directories: ['/oem'], files: [], remote: outside });
+  } finally {
+    await server.stop(true);
+  }
+  const after = await health(machine(), { clock: fakeClock() });
+  expect(after.checks.map(({ name }) => name)).toContain('linked');
+  expect(after.warnings).toEqual([]);
 });

@@ -1,8 +1,7 @@
-import { configDirectories } from '@kairos/config/collect';
 import { durationMilliseconds, type HealthKeys, health, watchdog } from '@kairos/config/schema/health';
 import { reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
-import { collectConfig } from './collect-config.ts';
+import { collectNodeConfig } from './collect-config.ts';
 
 /** What the configuration says about health, on a node that runs. */
 export interface HealthConfig {
@@ -26,11 +25,12 @@ export async function readHealthConfig(host: Host): Promise<HealthConfig> {
   const none: HealthConfig = { deadline: defaultDeadline, checks: [], watchdog: undefined, warnings: [] };
   const warnings: string[] = [];
   try {
-    const { config } = await collectConfig(host, {
-      directories: configDirectories,
-      files: [],
-      commandLine: true,
-    });
+    const { config, problems } = await collectNodeConfig(host, { commandLine: true });
+    warnings.push(
+      ...problems
+        .filter(({ code }) => code.startsWith('CONFIG_URL_'))
+        .map(({ message }) => `health: ${message}; checks that stand there do not count`),
+    );
     const parsed = health.nullish().safeParse(config.health);
     if (!parsed.success)
       warnings.push(

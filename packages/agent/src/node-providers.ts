@@ -2,7 +2,7 @@ import { configDirectories } from '@kairos/config/collect';
 import type { RemoteReader } from '@kairos/config/remote';
 import type { CloudConfig } from '@kairos/config/schema/root';
 import type { Host } from '@kairos/host/host';
-import { type CollectedConfig, collectConfig, isMapping } from './collect-config.ts';
+import { type CollectedConfig, collectConfig, isMapping, keptLinksOf } from './collect-config.ts';
 import { printConfiguration } from './configuration.ts';
 import { type BusOptions, openProviderBus, type ProviderBus } from './provider-bus.ts';
 
@@ -19,7 +19,7 @@ export interface NodeProviderOptions extends Pick<BusOptions, 'warn' | 'signal' 
   readonly directories?: readonly string[];
   /** Whether the kernel's command line counts too. */
   readonly commandLine?: boolean;
-  /** Follows `config_url`. */
+  /** Follows `config_url`. Default: gives what a stage of this boot fetched. */
   readonly remote?: RemoteReader;
 }
 
@@ -51,7 +51,7 @@ export async function nodeProviders(host: Host, options: NodeProviderOptions): P
     directories: options.directories ?? configDirectories,
     files: [],
     commandLine: options.commandLine ?? false,
-    ...(options.remote === undefined ? {} : { remote: options.remote }),
+    remote: options.remote ?? keptLinksOf(host),
   });
   for (const { severity, position, message } of collected.problems) {
     if (severity === 'error' || severity === 'warning') {

@@ -1,6 +1,7 @@
 import type { Host } from '@kairos/host/host';
 import type { StageTrouble } from '@kairos/immucore/boot-context';
 import { defaultStageDirectories } from '@kairos/stages/collect';
+import { keepingLinks } from '@kairos/stages/kept-links';
 import { outsideDocuments } from '@kairos/stages/outside-documents';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { runStage } from '@kairos/stages/run-stage';
@@ -14,7 +15,7 @@ export async function runBootStage(host: Host, stage: string): Promise<readonly 
     host,
     stage,
     defaultStageDirectories,
-    remoteReader(host, { patience: bootPatience }),
+    keepingLinks(host, remoteReader(host, { patience: bootPatience })),
   );
   const { problems } = await runStage(host, stage, { ...outside, lenient: true });
   return problems.map(({ severity, message, position, step }) => ({

@@ -7,6 +7,7 @@ import { urlWithoutSecrets } from '@kairos/facts/url';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
 import { defaultStageDirectories } from '@kairos/stages/collect';
+import { keepingLinks } from '@kairos/stages/kept-links';
 import { outsideDocuments } from '@kairos/stages/outside-documents';
 import type { StageProblem } from '@kairos/stages/problem';
 import { remoteReader } from '@kairos/stages/remote-reader';
@@ -74,11 +75,12 @@ export async function runStageVerb(
     ...(flags.overrideCloudInitPaths ?? defaultStageDirectories),
     ...(flags.cloudInitPaths ?? []),
   ];
+  const reader = remoteReader(host, { patience: bootPatience });
   const outside = await outsideDocuments(
     host,
     stage,
     directories,
-    remoteReader(host, { patience: bootPatience }),
+    flags.analyze || flags.dryRun ? reader : keepingLinks(host, reader),
     { commandLine: flags.overrideCloudInitPaths === undefined },
   );
   for (const url of outside.postponed) {

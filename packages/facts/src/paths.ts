@@ -16,6 +16,8 @@ export const paths = {
   /** What the stages run by units did, one file a stage. */
   stageRecords: '/run/immucore/stages',
   immucoreLog: '/run/immucore/immucore.log',
+  /** What `config_url` named, as stages of this boot fetched it. */
+  linkedConfigs: '/run/kairos/linked-configs',
   systemOem: '/system/oem',
   oem: '/oem',
   cloudConfig: '/usr/local/cloud-config',

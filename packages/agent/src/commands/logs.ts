@@ -1,7 +1,6 @@
-import { configDirectories } from '@kairos/config/collect';
 import { reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
-import { collectConfig } from '../collect-config.ts';
+import { collectNodeConfig } from '../collect-config.ts';
 import { checkOutput, collectLogs } from '../log-bundle.ts';
 import { state } from './state.ts';
 
@@ -17,7 +16,7 @@ export interface LogsResult {
  */
 export async function logs(host: Host, path: string): Promise<LogsResult> {
   checkOutput(host, path);
-  const { config } = await collectConfig(host, { directories: configDirectories, files: [] });
+  const { config } = await collectNodeConfig(host);
   const text = await state(host, { json: false }).catch(
     (error: unknown) => `# not readable: ${reasonOf(error)}\n`,
   );

@@ -3,7 +3,7 @@ import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { isMap, parseDocument } from 'yaml';
-import { collectConfig } from '../collect-config.ts';
+import { collectConfig, collectNodeConfig } from '../collect-config.ts';
 import { endMachine } from '../lifecycle.ts';
 import { checkRoot } from '../operation.ts';
 import { type CommandOutcome, remoteConfigPath, runRemoteCommand } from '../phone-home-commands.ts';
@@ -56,7 +56,8 @@ const defaultSleep = (milliseconds: number, signal: AbortSignal) =>
 export async function phoneHome(host: Host, options: PhoneHomeOptions): Promise<PhoneHomeEnd> {
   checkRoot(host);
   const { tell, warn, sleep = defaultSleep } = options;
-  const { config } = await collectConfig(host, { directories: configDirectories, files: [] });
+  const { config, problems } = await collectNodeConfig(host);
+  for (const { code, message } of problems) if (code.startsWith('CONFIG_URL_')) warn(message);
   const settings = phoneHomeSettings(config, options);
   if (settings === undefined) {
     tell('phonehome.url is not set; nothing to do');
