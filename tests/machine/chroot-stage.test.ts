@@ -16,6 +16,7 @@ import { runChrootStage } from '@kairos/agent/chroot-stage';
 import { machineHost } from '@kairos/host/machine';
 import { buildExecutable, hostTarget } from '../../scripts/build.ts';
 import { executable } from '../src/images.ts';
+import { librariesOf } from '../src/libraries-of.ts';
 import { run } from '../src/run-tool.ts';
 
 // The machine may be busy; nothing here is timed.
@@ -34,7 +35,7 @@ afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** Copies a program and the libraries that it is linked with. */
 function copyProgram(root: string, from: string, to: string): void {
-  const libraries = [...run('ldd', from).matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path]) => path as string);
+  const libraries = librariesOf(from);
   for (const [source, target] of [[from, to], ...libraries.map((path) => [path, path])] as [
     string,
     string,
