@@ -22,6 +22,7 @@ import { buildRaw, planRaw } from '@kairos/artifacts/raw';
 import { machineHost } from '@kairos/host/machine';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { errorOf } from '../src/error-of.ts';
+import { run } from '../src/run-tool.ts';
 import { writeTinySlot } from '../src/tiny-image.ts';
 
 setDefaultTimeout(120_000);
@@ -46,13 +47,6 @@ const build = (kind: Kind, output: string, more: { form?: string; signal?: Abort
     ...{ size },
     ...(more.signal ? { signal: more.signal } : {}),
   });
-const output = (...argv: [string, ...string[]]) => {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(argv, {
-    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
-  });
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${exitCode}: ${stdout}${stderr}`);
-  return stdout.toString();
-};
 /** A new folder, removed with all others at the end. */
 const folder = (name: string) => {
   const path = join(work, name);
@@ -73,7 +67,7 @@ describe('what is made', () => {
     const { path, size, digest } = made[kind];
     expect(statSync(path).size).toBe(size);
     expect(
-      output(
+      run(
         'sh',
         '-c',
         'cd "$1" && sha256sum --check --quiet "$2"',
@@ -94,14 +88,14 @@ describe('what is made', () => {
   test('the ISO holds the slot, the menus and the cloud-config', () => {
     const out = folder('iso-content');
     const { path } = made.iso;
-    output('xorriso', '-no_rc', '-osirrox', 'on', '-indev', path, '-extract', '/', join(out, 'iso'));
+    run('xorriso', '-no_rc', '-osirrox', 'on', '-indev', path, '-extract', '/', join(out, 'iso'));
     for (const name of readdirSync(slot)) {
       expect(readFileSync(join(out, 'iso/cOS/live', name)).equals(readFileSync(join(slot, name)))).toBe(true);
     }
     expect(readFileSync(join(out, 'iso/config.yaml'), 'utf8')).toBe(cloudConfig);
     expect(readFileSync(join(out, 'iso/boot/grub2/grub.cfg'), 'utf8')).toContain('LIVE-STARTED');
     expect(readFileSync(join(out, 'iso/EFI/debian/grub.cfg'), 'utf8')).toContain('--label COS_LIVE');
-    const listed = output('xorriso', '-no_rc', '-indev', path, '-find', '/', '-exec', 'lsdl');
+    const listed = run('xorriso', '-no_rc', '-indev', path, '-find', '/', '-exec', 'lsdl');
     const lines = listed.trim().split('\n');
     expect(lines.length).toBeGreaterThan(15);
     for (const line of lines) expect(line).toMatch(/^\S+\s+\d+ 0\s+0\s+\d+ Nov 14\s+2023 /);
@@ -110,7 +104,7 @@ describe('what is made', () => {
 
   test('the ISO is bootable in every way', () => {
     const { path } = made.iso;
-    const report = output(
+    const report = run(
       ...(['xorriso', '-no_rc', '-indev', path, '-pvd_info'] as const),
       ...['-report_el_torito', 'plain', '-report_system_area', 'plain'],
     );
@@ -120,10 +114,10 @@ describe('what is made', () => {
     expect(report).toContain('boot-info-table grub2-boot-info');
     expect(report).toMatch(/System area summary: MBR protective-msdos-label grub2-mbr .*GPT/);
     expect(report).toMatch(/MBR partition {6}: {3}2 {3}0x80/);
-    expect(output('sgdisk', '--verify', path)).toContain('No problems found');
-    const [, start] = /^\s+2\s+(\d+)\s+\d+ .*EF00/m.exec(output('sgdisk', '--print', path)) ?? [];
+    expect(run('sgdisk', '--verify', path)).toContain('No problems found');
+    const [, start] = /^\s+2\s+(\d+)\s+\d+ .*EF00/m.exec(run('sgdisk', '--print', path)) ?? [];
     const efi = `${path}@@${Number(start) * 512}`;
-    expect(output('mdir', '-b', '-/', '-i', efi, '::').trim().split('\n').sort()).toEqual([
+    expect(run('mdir', '-b', '-/', '-i', efi, '::').trim().split('\n').sort()).toEqual([
       '::/EFI/',
       '::/EFI/BOOT/',
       '::/EFI/BOOT/BOOTX64.EFI',
@@ -135,7 +129,7 @@ describe('what is made', () => {
 
   test('the raw disk holds file systems that are whole, with what belongs in them', () => {
     const { path } = made.raw;
-    expect(output('sgdisk', '--verify', path)).toContain('No problems found');
+    expect(run('sgdisk', '--verify', path)).toContain('No problems found');
     const out = folder('raw-content');
     const plan = planRaw({ bootForm: bootFormFromDirectory(slot), output: path, epoch, size });
     const expected: Record<string, readonly string[]> = {
@@ -150,24 +144,22 @@ describe('what is made', () => {
     for (const { name, label, filesystem, start, size } of plan.partitions) {
       if (filesystem === 'vfat') {
         const part = join(out, 'efi.img');
-        output(
+        run(
           ...(['dd', `if=${path}`, `of=${part}`, 'bs=1M', 'conv=sparse', 'status=none'] as const),
           ...[`skip=${start / 2 ** 20}`, `count=${size / 2 ** 20}`],
         );
-        output('fsck.vfat', '-n', part);
-        expect(output('blkid', '-p', '-o', 'value', '-s', 'LABEL', part)).toBe(`${label}\n`);
-        expect(output('mdir', '-b', '-i', part, '::/EFI/BOOT')).toContain('BOOTX64.EFI');
+        run('fsck.vfat', '-n', part);
+        expect(run('blkid', '-p', '-o', 'value', '-s', 'LABEL', part)).toBe(`${label}\n`);
+        expect(run('mdir', '-b', '-i', part, '::/EFI/BOOT')).toContain('BOOTX64.EFI');
         continue;
       }
       if (filesystem !== 'ext4') continue;
       const device = `${path}?offset=${start}`;
-      output('e2fsck', '-f', '-n', device);
-      expect(output('blkid', '-p', '-O', String(start), '-o', 'value', '-s', 'LABEL', path)).toBe(
-        `${label}\n`,
-      );
+      run('e2fsck', '-f', '-n', device);
+      expect(run('blkid', '-p', '-O', String(start), '-o', 'value', '-s', 'LABEL', path)).toBe(`${label}\n`);
       const files = join(out, name);
       mkdirSync(files);
-      output('debugfs', '-R', `rdump / ${files}`, device);
+      run('debugfs', '-R', `rdump / ${files}`, device);
       rmSync(join(files, 'lost+found'), { recursive: true });
       const found = readdirSync(files, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
@@ -179,7 +171,7 @@ describe('what is made', () => {
       }
       // Owner, group and time as they are on the disk, not as rdump leaves them.
       for (const file of found) {
-        const inode = output('debugfs', '-R', `stat /${file}`, device);
+        const inode = run('debugfs', '-R', `stat /${file}`, device);
         expect(inode).toMatch(/User:\s+0\s+Group:\s+0\s/);
         expect(inode).toContain('mtime: 0x6553f100');
         expect(inode).toContain(`Mode:  ${file === '90_custom.yaml' ? '0600' : '0644'}`);
@@ -294,7 +286,7 @@ describe('failure leaves what was there', () => {
 
   test.each(kinds)('%s: a disk that fills up', async (kind) => {
     const place = folder(`full-${kind}`);
-    output('mount', '-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', place);
+    run('mount', '-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', place);
     try {
       const hopeful = { ...host, freeSpace: () => Number.MAX_SAFE_INTEGER };
       const error = await errorOf(
@@ -303,7 +295,7 @@ describe('failure leaves what was there', () => {
       expect([error.code, error.exitCode]).toEqual(['NO_SPACE', 17]);
       expect(readdirSync(place)).toEqual([]);
     } finally {
-      output('umount', place);
+      run('umount', place);
     }
   });
 
@@ -338,7 +330,7 @@ test('qcow2 holds the same disk', async () => {
     epoch,
     cloudConfig,
   });
-  expect(output('qemu-img', 'compare', '-f', 'qcow2', '-F', 'raw', one.path, made.raw.path)).toContain(
+  expect(run('qemu-img', 'compare', '-f', 'qcow2', '-F', 'raw', one.path, made.raw.path)).toContain(
     'identical',
   );
   const two = await buildQcow2(host, {

@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BootReport } from '@kairos/immucore/boot-report';
+import { run } from '../src/run-tool.ts';
 
 // The machine may be busy; nothing here is timed.
 setDefaultTimeout(120_000);
@@ -25,12 +26,6 @@ const work = mkdtempSync(join(tmpdir(), 'immucore-'));
 /** Labels of this run only: other disks of the machine may carry the usual ones. */
 const unique = `T${process.pid}`;
 const loops: string[] = [];
-
-function run(...argv: [string, ...string[]]): string {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${exitCode}: ${stdout}${stderr}`);
-  return stdout.toString();
-}
 
 function loopWith(label: string): string {
   const file = join(work, `${label}.img`);

@@ -7,6 +7,7 @@ import { machineHost } from '../../packages/host/src/machine.ts';
 import { buildThinInitrd } from '../../packages/image/src/initrd/build.ts';
 import { readCpio } from '../../packages/image/src/initrd/cpio-reader.ts';
 import { syntheticElf } from '../../packages/image/src/initrd/synthetic-elf.ts';
+import { librariesOf } from '../src/libraries-of.ts';
 
 const version = '6.1.0-test';
 let work: string;
@@ -22,10 +23,7 @@ function run(...argv: [string, ...string[]]): string {
 function copyProgram(name: string): void {
   const path = Bun.which(name, { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' });
   if (path === null) throw new Error(`${name} is not installed`);
-  const libraries = [...run('ldd', path).matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(
-    (match) => match[1] as string,
-  );
-  for (const file of [path, ...libraries]) {
+  for (const file of [path, ...librariesOf(path)]) {
     const place = join(root, file.replace(/^\/(bin|sbin|lib\w*)\//, '/usr/$1/'));
     mkdirSync(dirname(place), { recursive: true });
     cpSync(realpathSync(file), place);

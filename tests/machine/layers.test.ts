@@ -15,6 +15,7 @@ import { mediaTypes } from '@kairos/facts/media-types';
 import { MiB } from '@kairos/facts/size';
 import type { Host } from '@kairos/host/host';
 import { buildImage } from '@kairos/image/build';
+import type { Definition } from '@kairos/image/definition';
 import { findContainerImage, unpackImage } from '@kairos/oci/container-image';
 import { openLayout } from '@kairos/oci/layout';
 import { createLayout } from '@kairos/oci/layout-writer';
@@ -32,25 +33,29 @@ const machine = machineWithVfat();
 const amd64 = { architecture: 'amd64' } as const;
 const registry = sharedRegistry('layers');
 const shared = registry.folder;
+const smallRoot = join(shared, 'root');
 /** An image of ours, with both forms. */
 const built = join(shared, 'image');
 let folder: string;
 let place: string;
 
-beforeAll(async () => {
-  const root = join(shared, 'root');
-  writeSmallRoot(root);
-  writeFileSync(join(shared, 'executable'), 'the executable');
+async function buildSmall(output: string, more: Partial<Definition>): Promise<void> {
   await buildImage(
     machine,
     {
-      definition: { base: `dir:${root}`, version: '2.0.0', kernelArguments: ['mine=1'] },
+      definition: { base: `dir:${smallRoot}`, version: '2.0.0', ...more },
       directory: shared,
-      output: built,
+      output,
       executable: join(shared, 'executable'),
     },
     { cacheDirectory: join(shared, 'cache'), workDirectory: join(shared, 'work') },
   );
+}
+
+beforeAll(async () => {
+  writeSmallRoot(smallRoot);
+  writeFileSync(join(shared, 'executable'), 'the executable');
+  await buildSmall(built, { kernelArguments: ['mine=1'] });
 });
 beforeEach(() => {
   folder = mkdtempSync(join(shared, 'test-'));
@@ -64,9 +69,9 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A layout with the layers of the image only, and one more, as a Dockerfile would add. */
-async function onTop(files: Readonly<Record<string, string>>): Promise<string> {
-  const content = openLayout(built);
+/** A layout with the layers of an image only, and one more, as a Dockerfile would add. */
+async function onTop(files: Readonly<Record<string, string>>, below = built): Promise<string> {
+  const content = openLayout(below);
   const image = await findContainerImage(content, amd64);
   if (image === undefined) throw new Error('no container form');
   const path = join(folder, 'derived');
@@ -126,20 +131,25 @@ test('an image that somebody built on one of ours is upgraded to from a registry
   });
 });
 
-test('from the layers alone the same is made as when the image was built', async () => {
-  const made = await openImageSource(machine, `oci:${await onTop({})}`);
-  const original = await openImageSource(machine, `oci:${built}`);
-  try {
-    const { files, verity, provenance: _, ...rest } = made.image.manifest;
-    const { files: wanted, verity: guard, provenance: __, ...same } = original.image.manifest;
-    expect(rest).toEqual(same);
-    expect(files).toEqual(wanted);
-    expect(verity).toEqual(guard);
-  } finally {
-    await made.close();
-    await original.close();
-  }
-});
+test.each(['erofs', 'ext4'] as const)(
+  '%s: from the layers alone the same is made as when the image was built',
+  async (type) => {
+    const image = join(folder, 'image');
+    await buildSmall(image, { filesystem: { type, compression: 'fast' } });
+    const made = await openImageSource(machine, `oci:${await onTop({}, image)}`);
+    const original = await openImageSource(machine, `oci:${image}`);
+    try {
+      const { files, verity, provenance: _, ...rest } = made.image.manifest;
+      const { files: wanted, verity: guard, provenance: __, ...same } = original.image.manifest;
+      expect(rest).toEqual(same);
+      expect(files).toEqual(wanted);
+      expect(verity).toEqual(guard);
+    } finally {
+      await made.close();
+      await original.close();
+    }
+  },
+);
 
 test('a root in a directory, and one in a file system, give the same', async () => {
   const root = join(folder, 'unpacked');

@@ -25,6 +25,7 @@ import { MiB } from '@kairos/facts/size';
 import { parseGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { LoopDisk, lookInside, machineWithVfat } from '../src/loop-disk.ts';
+import { run } from '../src/run-tool.ts';
 import { writeSyntheticBootForm } from '../src/synthetic-boot-form.ts';
 
 setDefaultTimeout(180_000);
@@ -42,11 +43,6 @@ afterEach(() => {
 });
 
 const nothing = () => undefined;
-const run = (...argv: string[]) => {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr.toString()}`);
-  return stdout.toString();
-};
 const probe = (device: string, tag: string) =>
   Bun.spawnSync(['blkid', '--probe', '--output', 'value', '--match-tag', tag, device])
     .stdout.toString()

@@ -5,16 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Accelerator } from './accelerator.ts';
 import { Machine, type MachineDisk } from './qemu.ts';
+import { run } from './run-tool.ts';
 
 const mebibyte = 1024 * 1024;
 const partitionGuid = '11111111-2222-3333-4444-55555555ABCD';
 const filesystemUuid = 'a1b2c3d4-0000-4000-8000-000000000001';
-
-function run(...argv: [string, ...string[]]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')} exited with ${exitCode}: ${stderr}`);
-  return stdout.toString();
-}
 
 function script(path: string, lines: readonly string[]): void {
   writeFileSync(path, `#!/bin/sh\nPATH=/bin\n${lines.join('\n')}\n`, { mode: 0o755 });

@@ -3,12 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
-
-function run(...argv: string[]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr.toString()}`);
-  return stdout.toString();
-}
+import { run } from './run-tool.ts';
 
 /** A disk that is a sparse file behind a loop device. */
 export class LoopDisk implements Disposable {

@@ -3,6 +3,7 @@ import { dirname } from 'node:path/posix';
 import type { Architecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import { formatSize, MiB } from '@kairos/facts/size';
+import { copyTree } from '@kairos/host/copy-tree';
 import type { Host } from '@kairos/host/host';
 import { remakeBootForm } from '@kairos/image/remake-boot-form';
 import { openWork, type WorkDirectory } from '@kairos/image/work-directory';
@@ -153,21 +154,7 @@ async function copyRoot(
   }
   const { path } = request.root;
   request.report({ step: 'unpack', message: `copying the root from ${path}` });
-  const copy = (from: string) =>
-    host.run(
-      [
-        ...([
-          'cp',
-          '--archive',
-          '--one-file-system',
-          '--reflink=auto',
-          '--no-target-directory',
-          '--',
-        ] as const),
-        ...[`${from.replace(/\/+$/, '')}/.`, root],
-      ],
-      { env: { LC_ALL: 'C' }, ...signal },
-    );
+  const copy = (from: string) => copyTree(host, from, root, request.signal);
   const real = host.files.real(path);
   if (host.files.status(path)?.kind !== 'file') await copy(real);
   else {

@@ -6,6 +6,7 @@ import {
 } from '@kairos/artifacts/disk-layout';
 import { KairosError } from '@kairos/facts/errors';
 import { labels, partitionNames } from '@kairos/facts/labels';
+import { filesystemShare } from './slot-size.ts';
 import type { TargetDisk } from './target-disk.ts';
 import { workMounts } from './work-mounts.ts';
 
@@ -58,9 +59,6 @@ export function newPlaces({ disk }: TargetDisk, wish: PlacesWish, slotSize: numb
     })),
   };
 }
-
-/** ext4 itself takes up to this share of a partition. */
-const filesystemShare = 0.03;
 
 /**
  * Partitions that someone has prepared with our labels.

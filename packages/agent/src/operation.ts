@@ -1,5 +1,5 @@
 import { type BootState, bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
-import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { type LockAttempt, type LockHolder, tryLock } from '@kairos/host/lock';
 import { Cleanup } from './cleanup.ts';
@@ -77,28 +77,38 @@ export function takeLock(host: Host, work: string, now: Date): () => void {
 
 export interface Operation {
   readonly cleanup: Cleanup;
-  /** Fires at SIGINT, SIGTERM and the caller's own signal. */
+  /** Fires at SIGINT, SIGTERM and the caller's own signal; {@link StopOptions}. */
   readonly signal: AbortSignal;
+}
+
+export interface StopOptions {
+  /** Stops the work. */
+  readonly signal?: AbortSignal | undefined;
+  /** Only `signal` stops it: somebody else answers SIGINT and SIGTERM. */
+  readonly ignoreSignals?: boolean | undefined;
+  readonly warn: (message: string) => void;
 }
 
 /**
  * Runs work that may be stopped, and undoes what it left on `cleanup`, newest first, however it ends.
  */
 export async function runOperation<Result>(
-  options: { readonly signal?: AbortSignal | undefined; readonly warn: (message: string) => void },
+  options: StopOptions,
   work: (operation: Operation) => Promise<Result>,
 ): Promise<Result> {
   const controller = new AbortController();
   const stop = () => controller.abort();
   if (options.signal?.aborted) stop();
   options.signal?.addEventListener('abort', stop, { once: true });
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  if (!options.ignoreSignals) {
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  }
   const cleanup = new Cleanup();
   try {
     return await work({ cleanup, signal: controller.signal });
   } finally {
-    for (const problem of await cleanup.run()) options.warn(`Could not clean up: ${reasonOf(problem)}`);
+    for (const problem of await cleanup.run()) options.warn(`Could not clean up: ${problem}`);
     options.signal?.removeEventListener('abort', stop);
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);

@@ -18,7 +18,7 @@ import { type ResetJournal, readResetJournal, resetJournalName } from './reset-j
 import type { ResetFacts } from './reset-order.ts';
 import type { DataPartition, ResetFilesystem } from './reset-partition.ts';
 import type { SlotNow } from './reset-slots.ts';
-import { slotSize } from './slot-size.ts';
+import { filesystemShare, slotSize } from './slot-size.ts';
 import { damageOf, readSlot, treeSize } from './slot-view.ts';
 import { bootloaderFacts, imageManifestDigest, partialFiles, presentFiles } from './upgrade-facts.ts';
 import { journalName } from './upgrade-journal.ts';
@@ -232,9 +232,6 @@ export interface ResetGatherOptions {
   readonly warn: (message: string) => void;
   readonly now: Date;
 }
-
-/** ext4 itself takes up to this share of a new file system. */
-const filesystemShare = 0.03;
 
 /** Looks at all that a reset is planned from; writes nothing. */
 export async function gatherResetFacts(options: ResetGatherOptions): Promise<ResetFacts> {

@@ -1,5 +1,6 @@
 import type { HostFiles } from '@kairos/host/host';
 import { z } from 'zod';
+import { readRecord } from './read-record.ts';
 
 /** What is made anew, beside the slots. */
 export type ErasedPartition = 'persistent' | 'oem';
@@ -46,14 +47,7 @@ export const resetStatusPath = '/run/cos/reset.json';
 
 /** The journal in a file; `undefined` where there is none that can be read. */
 export function readResetJournal(files: HostFiles, path: string): ResetJournal | undefined {
-  const text = files.readTextIfAny(path);
-  if (text === undefined) return undefined;
-  try {
-    const parsed = journalSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : undefined;
-  } catch {
-    return undefined;
-  }
+  return readRecord(files, path, journalSchema);
 }
 
 export function formatResetJournal(journal: ResetJournal): string {

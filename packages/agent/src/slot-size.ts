@@ -7,3 +7,6 @@ export function slotSize(files: ReadonlyMap<string, number>): number {
 
 /** Bytes that a slot takes beside its files: directories, and files rounded up to blocks. */
 export const slotOverhead = MiB;
+
+/** ext4 itself takes up to this share of a partition. */
+export const filesystemShare = 0.03;

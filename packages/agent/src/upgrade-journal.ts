@@ -1,5 +1,6 @@
 import type { HostFiles } from '@kairos/host/host';
 import { z } from 'zod';
+import { readRecord } from './read-record.ts';
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
@@ -24,14 +25,7 @@ export type UpgradeJournal = z.infer<typeof journalSchema>;
 export const journalName = 'upgrade.json';
 
 export function readJournal(files: HostFiles, cos: string): UpgradeJournal | undefined {
-  const text = files.readTextIfAny(`${cos}/${journalName}`);
-  if (text === undefined) return undefined;
-  try {
-    const parsed = journalSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : undefined;
-  } catch {
-    return undefined;
-  }
+  return readRecord(files, `${cos}/${journalName}`, journalSchema);
 }
 
 /** What an interrupted upgrade left, by the digests of the slots; `undefined` for a slot that cannot be read. */

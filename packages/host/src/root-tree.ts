@@ -19,9 +19,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path/posix';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
-
-/** As many symbolic links as the kernel follows. */
-const maximumLinks = 40;
+import { followLinks, type LinkAt } from './follow-links.ts';
 
 export interface TreeWriteOptions {
   /** Permission bits. Default 0o644. */
@@ -47,36 +45,13 @@ export class RootTree {
    * @throws KairosError `SYMLINK_LOOP`
    */
   resolve(path: string, followLast = true): string {
-    let links = 0;
-    let pending = path.split('/').filter((part) => part !== '' && part !== '.');
-    let current = '/';
-    while (pending.length > 0) {
-      const [part, ...rest] = pending as [string, ...string[]];
-      pending = rest;
-      if (part === '..') {
-        current = dirname(current);
-        continue;
-      }
-      const next = join(current, part);
-      const status = lstatSync(join(this.root, next), { throwIfNoEntry: false });
-      if (!status?.isSymbolicLink() || (!followLast && pending.length === 0)) {
-        current = next;
-        continue;
-      }
-      if (++links > maximumLinks) {
-        throw new KairosError(
-          'SYMLINK_LOOP',
-          `Too many symbolic links on the way to ${path} in ${this.root}`,
-          {
-            exit: 'corruptSource',
-          },
-        );
-      }
-      const target = readlinkSync(join(this.root, next));
-      if (target.startsWith('/')) current = '/';
-      pending = [...target.split('/').filter((each) => each !== '' && each !== '.'), ...pending];
-    }
-    return current;
+    const at = (place: string): LinkAt => {
+      const real = join(this.root, place);
+      return this.lstat(real)?.isSymbolicLink()
+        ? { kind: 'link', target: readlinkSync(real) }
+        : { kind: 'other' };
+    };
+    return followLinks(path, this.root, at, { keepLast: !followLast });
   }
 
   /** The path by which this process reaches `path`, links followed. */

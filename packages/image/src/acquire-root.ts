@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Architecture } from '@kairos/facts/architecture';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { didYouMean } from '@kairos/facts/suggest';
+import { copyTree } from '@kairos/host/copy-tree';
 import type { Host } from '@kairos/host/host';
 import { applyLayer, archivePolicy } from '@kairos/oci/apply-layer';
 import { openArchive } from '@kairos/oci/archive';
@@ -182,19 +183,7 @@ export async function copyDirectory(
       { exit: 'notFound' },
     );
   }
-  await host.run(
-    [
-      'cp',
-      '--archive',
-      '--one-file-system',
-      '--reflink=auto',
-      '--no-target-directory',
-      '--',
-      `${source.replace(/\/+$/, '')}/.`,
-      root,
-    ],
-    { env: { LC_ALL: 'C' }, ...(signal === undefined ? {} : { signal }) },
-  );
+  await copyTree(host, source, root, signal);
 }
 
 /** A base that is there already, in some form. */

@@ -17,8 +17,10 @@ import { stepOf } from './build-step.ts';
 import { settleAccounts } from './clean.ts';
 import { makeContainerLayers } from './container-layers.ts';
 import { buildDracutInitrd } from './dracut.ts';
+import { chooseFilesystem } from './filesystem.ts';
+import { epochOf, imageSeed } from './identity.ts';
 import { buildThinInitrd } from './initrd/build.ts';
-import { type Kernel, selectKernel } from './kernel.ts';
+import { kernelFeatures, selectKernel } from './kernel.ts';
 import { layInSystem } from './lay-in.ts';
 import { baseOf, factsOfDebian, planFor } from './plan-image.ts';
 import { prepareRoot } from './prepare-root.ts';
@@ -37,13 +39,8 @@ export interface BuildResult {
   readonly milliseconds: Record<string, number>;
 }
 
-/** Seconds since 1970 that everything later in the image is set to. */
-function epochOf(request: BuildRequest, tree: RootTree, kernel: Kernel): number {
-  if (request.epoch !== undefined) return request.epoch;
-  const times = ['/etc/os-release', '/usr/lib/os-release', kernel.image].map(
-    (path) => tree.status(path)?.modified ?? 0,
-  );
-  return Math.floor(Math.max(...times) / 1000);
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult> {
@@ -59,7 +56,7 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
     });
   }
   const kernel = selectKernel(tree, showBase(plan.base));
-  const epoch = epochOf(request, tree, kernel);
+  const epoch = request.epoch ?? epochOf(tree, kernel);
   settleAccounts(tree, epoch);
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
@@ -85,7 +82,10 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
   }
   const name = imageName({ variant: plan.variant, flavor: plan.flavor.name, flavorRelease: plan.release });
   const version = releaseVersion(plan.version);
-  const seed = [name, version, plan.architecture, plan.model, kernel.version].join('\n');
+  const { architecture, model } = plan;
+  const wished = stepOf(plan, 'root-image');
+  const filesystem = chooseFilesystem(kernel, kernelFeatures(tree, kernel), wished?.type);
+  const root = join(work, slotFiles.root);
   // These only read the root. The file system takes one processor for long, so the others cost no time beside it.
   const thinInitrd = () =>
     timed(build, 'initrd', 'Building the initrd', () =>
@@ -100,12 +100,17 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
     timed(build, 'container', 'Packing the layers of the container form', () =>
       makeContainerLayers(host, tree, layout, { work, epoch, ...signal }),
     );
-  const [image, layers] = await together([
-    makeRootImage(build, plan, kernel, seed, epoch),
+  const [verity, layers] = await together([
+    makeRootImage(host, tree, {
+      ...{ type: filesystem, compression: wished?.compression ?? 'best', kernelVersion: kernel.version },
+      ...{ epoch, output: root, ...signal },
+      seed: imageSeed({ name, version, architecture, model, kernel: kernel.version }),
+      step: (step, message, action) => timed(build, step, capitalized(message), action),
+    }),
     dracut ? pack() : thinInitrd().then(pack),
   ]);
   return timed(build, 'publish', 'Writing the image layout', async () => {
-    const cmdline = imageCmdline(image.verity, image.filesystem, plan.kernelArguments);
+    const cmdline = imageCmdline(verity, filesystem, plan.kernelArguments);
     const blob = mediaTypes.bootFile;
     const files = new Map<string, Descriptor>([
       [slotFiles.kernel, await layout.putFile(tree.real(kernel.image), blob)],
@@ -115,21 +120,21 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
       ...(hasBootloader
         ? [[slotFiles.bootloader, await layout.putFile(bootloader, blob, {}, { move: true })] as const]
         : []),
-      [slotFiles.root, await layout.putFile(image.path, blob, {}, { move: true })],
+      [slotFiles.root, await layout.putFile(root, blob, {}, { move: true })],
     ]);
     const manifest: ImageManifest = {
       schemaVersion: 1,
       name,
       version,
-      architecture: plan.architecture,
+      architecture,
       flavor: plan.flavor.name,
       flavorRelease: plan.release,
       variant: plan.variant,
-      model: plan.model,
+      model,
       kernel: kernel.version,
       init,
-      filesystem: image.filesystem,
-      verity: image.verity,
+      filesystem,
+      verity,
       files: Object.fromEntries([...files].map(([file, { size, digest }]) => [file, { size, digest }])),
       provenance: provenanceOf(request, plan.base, layers, epoch),
     };

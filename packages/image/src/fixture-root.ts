@@ -1,3 +1,4 @@
+import { afterEach } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -23,6 +24,19 @@ export function fixtureRoot(entries: Entries): { tree: RootTree; remove: () => v
     }
   }
   return { tree: new RootTree(root), remove: () => rmSync(root, { recursive: true, force: true }) };
+}
+
+/** Gives roots that go after each test of the file. */
+export function fixtureRoots(): (entries: Entries) => RootTree {
+  const cleanups: (() => void)[] = [];
+  afterEach(() => {
+    for (const remove of cleanups.splice(0)) remove();
+  });
+  return (entries) => {
+    const { tree, remove } = fixtureRoot(entries);
+    cleanups.push(remove);
+    return tree;
+  };
 }
 
 const options = ['EROFS_FS=m', 'SQUASHFS=m', 'OVERLAY_FS=m', 'DM_VERITY=m', 'DM_CRYPT=m', 'EFI_STUB=y'];

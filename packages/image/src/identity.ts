@@ -1,4 +1,26 @@
 import { createHash } from 'node:crypto';
+import type { ImageManifest } from '@kairos/facts/image-manifest';
+import type { RootTree } from '@kairos/host/root-tree';
+import type { Kernel } from './kernel.ts';
+
+/** What the identifiers in an image are derived from: equal for two builds of the same image. */
+export function imageSeed({
+  name,
+  version,
+  architecture,
+  model,
+  kernel,
+}: Pick<ImageManifest, 'name' | 'version' | 'architecture' | 'model' | 'kernel'>): string {
+  return [name, version, architecture, model, kernel].join('\n');
+}
+
+/** Seconds since 1970 that a root itself speaks of: when its distribution or its kernel was last changed. */
+export function epochOf(tree: RootTree, kernel: Kernel): number {
+  const times = ['/etc/os-release', '/usr/lib/os-release', kernel.image].map(
+    (path) => tree.status(path)?.modified ?? 0,
+  );
+  return Math.floor(Math.max(...times) / 1000);
+}
 
 /** A UUID (RFC 9562, version 8) that a seed alone decides about. */
 export function seededUuid(seed: string, purpose: string): string {

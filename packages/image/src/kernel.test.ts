@@ -1,16 +1,8 @@
-import { afterEach, expect, test } from 'bun:test';
-import { debianRoot, type Entries, fixtureRoot } from './fixture-root.ts';
+import { expect, test } from 'bun:test';
+import { debianRoot, fixtureRoots } from './fixture-root.ts';
 import { compareVersions, findKernels, hasFeature, kernelFeatures, selectKernel } from './kernel.ts';
 
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const remove of cleanups.splice(0)) remove();
-});
-function rootOf(entries: Entries) {
-  const { tree, remove } = fixtureRoot(entries);
-  cleanups.push(remove);
-  return tree;
-}
+const rootOf = fixtureRoots();
 
 test.each([
   ['6.12.9', '6.12.10', -1],

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Architecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
-import { formatSize } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
 import { version as builderVersion } from '@kairos/facts/version';
 import type { Host } from '@kairos/host/host';
@@ -13,13 +12,13 @@ import { readBootRecipe } from './boot-recipe.ts';
 import { makeBootloaderPayload } from './bootloader.ts';
 import { cleanRoot, settleAccounts } from './clean.ts';
 import { buildDracutInitrd } from './dracut.ts';
-import { chooseFilesystem, type FilesystemType, makeFilesystem } from './filesystem.ts';
-import { seededHex, seededUuid } from './identity.ts';
+import { chooseFilesystem, type FilesystemType } from './filesystem.ts';
+import { epochOf, imageSeed } from './identity.ts';
 import { buildThinInitrd } from './initrd/build.ts';
 import { kernelFeatures, selectKernel } from './kernel.ts';
 import { imageName, parseRelease, releaseVersion } from './release.ts';
 import { detectInit } from './root-facts.ts';
-import { appendVerity } from './verity.ts';
+import { makeRootImage } from './root-image.ts';
 
 export interface RemakeRequest {
   /** The root of an image of ours, unpacked, to be used up. */
@@ -117,10 +116,7 @@ export async function remakeBootForm(host: Host, request: RemakeRequest): Promis
     kernelFeatures(tree, kernel),
     wishedFilesystem(host, recipe.filesystem.type),
   );
-  const times = ['/etc/os-release', '/usr/lib/os-release', kernel.image].map(
-    (path) => tree.status(path)?.modified ?? 0,
-  );
-  const epoch = Math.floor(Math.max(...times) / 1000);
+  const epoch = epochOf(tree, kernel);
   host.files.makeDirectory(output);
   const place = (name: string) => join(output, name);
 
@@ -148,22 +144,14 @@ export async function remakeBootForm(host: Host, request: RemakeRequest): Promis
     if (!tree.isDirectory(path)) tree.makeDirectory(path, path === '/tmp' ? 0o1777 : 0o755);
   }
 
-  const seed = [identity.name, identity.version, architecture, identity.model, kernel.version].join('\n');
-  onProgress('filesystem', `making the root file system (${filesystem})`);
-  const root = place(slotFiles.root);
-  const size = await makeFilesystem(host, tree.root, root, {
-    type: filesystem,
-    compression: recipe.filesystem.compression,
-    kernelVersion: kernel.version,
-    epoch,
-    uuid: seededUuid(seed, 'file system'),
-    ...signal,
-  });
-  onProgress('verity', `hashing ${formatSize(size)} with dm-verity`);
-  const verity = await appendVerity(host, root, size, {
-    salt: seededHex(seed, 'verity salt'),
-    uuid: seededUuid(seed, 'verity'),
-    ...signal,
+  const verity = await makeRootImage(host, tree, {
+    ...{ type: filesystem, compression: recipe.filesystem.compression, kernelVersion: kernel.version },
+    ...{ epoch, output: place(slotFiles.root), ...signal },
+    seed: imageSeed({ ...identity, architecture, kernel: kernel.version }),
+    step(name, message, action) {
+      onProgress(name, message);
+      return action();
+    },
   });
   const cmdline = imageCmdline(verity, filesystem, recipe.kernelArguments);
   host.files.write(place(slotFiles.cmdline), `${cmdline}\n`);

@@ -1,62 +1,55 @@
 import { join } from 'node:path';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { formatSize } from '@kairos/facts/size';
-import { slotFiles } from '@kairos/facts/slot';
 import type { Host } from '@kairos/host/host';
-import { type Build, timed } from './build-run.ts';
-import { stepOf } from './build-step.ts';
-import { chooseFilesystem, makeFilesystem } from './filesystem.ts';
+import type { RootTree } from '@kairos/host/root-tree';
+import { type FilesystemChoice, makeFilesystem } from './filesystem.ts';
 import { seededHex, seededUuid } from './identity.ts';
-import { type Kernel, kernelFeatures } from './kernel.ts';
-import type { BuildPlan } from './plan.ts';
 import { appendVerity } from './verity.ts';
 
-export interface RootImage {
-  readonly filesystem: ImageManifest['filesystem'];
-  readonly verity: ImageManifest['verity'];
-  readonly path: string;
+export interface RootImageRequest extends FilesystemChoice {
+  readonly kernelVersion: string;
+  /** What identifiers and salt are derived from, so that it can be repeated. */
+  readonly seed: string;
+  /** Seconds since 1970 that later times are set to. */
+  readonly epoch: number;
+  /** Path that the image gets. */
+  readonly output: string;
+  readonly signal?: AbortSignal;
+  /** Tells of a step, and does it. */
+  step<T>(name: 'filesystem' | 'verity', message: string, action: () => Promise<T>): Promise<T>;
 }
 
 /**
- * Makes the root file system of a slot, its verity tree appended.
- * @param seed what identifiers and salt are derived from, so that a build can be repeated
- * @param epoch seconds since 1970 that later times are set to
+ * Makes the root file system of a slot, its verity tree appended. The same tree and request give the same bytes.
+ * @throws KairosError `TOOL_MISSING`, `TOOL_FAILED`, `VERITY_*`
  */
 export async function makeRootImage(
-  build: Build,
-  plan: BuildPlan,
-  kernel: Kernel,
-  seed: string,
-  epoch: number,
-): Promise<RootImage> {
-  const { host, tree, work, options } = build;
-  const wished = stepOf(plan, 'root-image');
-  const signal = options.signal === undefined ? {} : { signal: options.signal };
-  const filesystem = chooseFilesystem(kernel, kernelFeatures(tree, kernel), wished?.type);
-  const path = join(work, slotFiles.root);
-  if (filesystem === 'ext4') {
+  host: Host,
+  tree: RootTree,
+  request: RootImageRequest,
+): Promise<ImageManifest['verity']> {
+  const { type, compression, kernelVersion, seed, epoch, output } = request;
+  const signal = request.signal === undefined ? {} : { signal: request.signal };
+  if (type === 'ext4') {
     const late = ['find', tree.root, '-newermt', `@${epoch}`] as const;
     await host.run([...late, '-exec', 'touch', '--no-dereference', `--date=@${epoch}`, '{}', '+'], signal);
   }
-  const size = await timed(build, 'filesystem', `Making the root file system (${filesystem})`, async () =>
-    makeFilesystem(host, tree.root, path, {
-      type: filesystem,
-      compression: wished?.compression ?? 'best',
-      kernelVersion: kernel.version,
-      epoch,
+  const size = await request.step('filesystem', `making the root file system (${type})`, async () =>
+    makeFilesystem(host, tree.root, output, {
+      ...{ type, compression, kernelVersion, epoch },
       uuid: seededUuid(seed, 'file system'),
-      ...(filesystem === 'ext4' ? { contentSize: contentSize(host, tree.root) } : {}),
+      ...(type === 'ext4' ? { contentSize: contentSize(host, tree.root) } : {}),
       ...signal,
     }),
   );
-  const verity = await timed(build, 'verity', `Hashing ${formatSize(size)} with dm-verity`, () =>
-    appendVerity(host, path, size, {
+  return request.step('verity', `hashing ${formatSize(size)} with dm-verity`, () =>
+    appendVerity(host, output, size, {
       salt: seededHex(seed, 'verity salt'),
       uuid: seededUuid(seed, 'verity'),
       ...signal,
     }),
   );
-  return { filesystem, verity, path };
 }
 
 /** Bytes that the content of a tree takes in blocks, by sizes alone: what a file system here has allocated may change. */

@@ -1,17 +1,9 @@
-import { afterEach, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { directoryHost } from '@kairos/host/directory';
-import { type Entries, fixtureRoot } from './fixture-root.ts';
+import { fixtureRoots } from './fixture-root.ts';
 import { parseInstallSection, setUpServices } from './services.ts';
 
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const remove of cleanups.splice(0)) remove();
-});
-function rootOf(entries: Entries) {
-  const { tree, remove } = fixtureRoot(entries);
-  cleanups.push(remove);
-  return tree;
-}
+const rootOf = fixtureRoots();
 const units = 'usr/lib/systemd/system';
 
 test('[Install]: lists add up, an empty value clears, other sections do not count', () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { isSystemError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
+import { isAlive } from '@kairos/host/is-alive';
 
 export interface WorkDirectory {
   readonly path: string;
@@ -9,15 +9,6 @@ export interface WorkDirectory {
 }
 
 const prefix = 'image-';
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !isSystemError(error, 'ESRCH');
-  }
-}
 
 /**
  * A directory of its own for one build, below the one that the user named. Those of builds that did not live to their

@@ -18,6 +18,7 @@ import { open } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { annotations as annotationNames, mediaTypes } from '@kairos/facts/media-types';
+import { isAlive } from '@kairos/host/is-alive';
 import { exchangeCall } from '@kairos/host/system-calls';
 import { canonicalJson } from './canonical-json.ts';
 import type { Descriptor } from './descriptor.ts';
@@ -56,15 +57,6 @@ export interface LayoutWriter {
   writeIndex(descriptors: readonly Descriptor[], annotations?: Annotations): void;
   /** Removes what was written; after `writeIndex` it does nothing. */
   abort(): void;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !isSystemError(error, 'ESRCH');
-  }
 }
 
 /** Removes what writers of the same layout left behind that did not live to their end. */

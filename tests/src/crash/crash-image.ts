@@ -4,12 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ImageManifest, imageManifestSchema } from '@kairos/facts/image-manifest';
 import { slotFiles } from '@kairos/facts/slot';
-
-function run(...argv: [string, ...string[]]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')} exited with ${exitCode}: ${stderr}`);
-  return stdout.toString();
-}
+import { run } from '../run-tool.ts';
 
 function script(path: string, lines: readonly string[]): void {
   writeFileSync(path, `#!/bin/sh\nPATH=/bin\n${lines.join('\n')}\n`, { mode: 0o755 });

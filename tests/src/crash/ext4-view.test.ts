@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { run } from '../run-tool.ts';
 import { BlockDisk } from './block-disk.ts';
 import { crc32c, replayed } from './ext4-journal.ts';
 import { Ext4View } from './ext4-view.ts';
@@ -11,12 +12,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'ext4-'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-function run(...argv: [string, ...string[]]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')} exited with ${exitCode}: ${stderr}`);
-  return stdout.toString();
-}
 
 const start = 1024 * 1024;
 function diskOf(image: string): BlockDisk {

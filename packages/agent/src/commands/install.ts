@@ -12,7 +12,6 @@ import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { checkArchitecture } from '../check-architecture.ts';
 import { stagePositions } from '../chroot-stage.ts';
-import { Cleanup } from '../cleanup.ts';
 import { type CollectedConfig, collectConfig, isMapping } from '../collect-config.ts';
 import { environmentOf, withEnvironment } from '../environment.ts';
 import { carryOutAll, type InstallContext } from '../execute-install.ts';
@@ -25,7 +24,7 @@ import { afterwards, endMachine } from '../lifecycle.ts';
 import { installTargetBundles } from '../node-bundles.ts';
 import { extraPathsOf, stagesOf } from '../node-operation.ts';
 import { providersOf } from '../node-providers.ts';
-import { checkRoot, runOperation, takeLock } from '../operation.ts';
+import { checkRoot, type Operation, runOperation, takeLock } from '../operation.ts';
 import type { OperationOptions, OperationParts } from '../operation-options.ts';
 import { pair } from '../pairing.ts';
 import { progressEvents } from '../progress.ts';
@@ -175,27 +174,18 @@ export async function installWith(
   for (const message of warnings) options.onProgress({ step: 'warning', message });
 
   const extraPaths = extraPathsOf(config);
-  const controller = new AbortController();
-  const stop = () => controller.abort();
-  if (options.signal?.aborted) stop();
-  options.signal?.addEventListener('abort', stop, { once: true });
-  if (!options.ignoreSignals) {
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
-  }
-  const cleanup = new Cleanup();
-  const context = (image: BootForm | undefined): InstallContext => ({
-    ...{ host, image, cleanup, signal: controller.signal, warn, now: () => new Date() },
-    strict: config.strict ?? false,
-    report: options.onProgress,
-    ...stagesOf({ host, collected, extraPaths, warn }, parts, controller.signal, options.onProgress),
-    installBundles: (target) =>
-      installTargetBundles(host, collected.config, target, {
-        ...{ warn, signal: controller.signal, now: () => new Date() },
-        tell: (message) => options.onProgress({ step: 'bundles', message }),
-      }),
-  });
-  try {
+  const work = async ({ cleanup, signal }: Operation) => {
+    const context = (image: BootForm | undefined): InstallContext => ({
+      ...{ host, image, cleanup, signal, warn, now: () => new Date() },
+      strict: config.strict ?? false,
+      report: options.onProgress,
+      ...stagesOf({ host, collected, extraPaths, warn }, parts, signal, options.onProgress),
+      installBundles: (target) =>
+        installTargetBundles(host, collected.config, target, {
+          ...{ warn, signal, now: () => new Date() },
+          tell: (message) => options.onProgress({ step: 'bundles', message }),
+        }),
+    });
     if (!options.dryRun) {
       // Two installers on one machine would mount in the same places.
       cleanup.push('the lock', takeLock(machine, 'installing', new Date()));
@@ -205,7 +195,7 @@ export async function installWith(
       options.source || install.system?.source || install.system?.uri || install.source || undefined;
     const source = await openImage(host, uri, parts, {
       insecure: options.allowInsecureRegistries || (install['allow-insecure-registries'] ?? false),
-      signal: controller.signal,
+      signal,
       report: options.onProgress,
       approve: signatureApproval(host, config),
     });
@@ -238,15 +228,13 @@ export async function installWith(
     });
     if (after !== 'nothing' && !options.leaveRunning) await endMachine(host, after, warn);
     return resultOf(plan, true, warnings);
-  } catch (error) {
-    events?.error(reasonOf(error));
-    throw error;
-  } finally {
-    for (const problem of await cleanup.run()) warn(`Could not clean up: ${problem}`);
-    options.signal?.removeEventListener('abort', stop);
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-  }
+  };
+  return runOperation({ signal: options.signal, ignoreSignals: options.ignoreSignals, warn }, (operation) =>
+    work(operation).catch((error) => {
+      events?.error(reasonOf(error));
+      throw error;
+    }),
+  );
 }
 
 /** Pairs through the plug-ins of the medium. */

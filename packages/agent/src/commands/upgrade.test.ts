@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import type { Host } from '@kairos/host/host';
+import { tryLock } from '@kairos/host/lock';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { bootableSlots } from '../boot-choice.ts';
 import { installedScene, type Scene, sceneFolder } from '../node-scene.ts';
+import { lockPath } from '../operation.ts';
 import { type UpgradeOptions, upgradeWith } from './upgrade.ts';
 
 let folder: string;
@@ -83,5 +85,54 @@ test.each([
     expect(host.commands.flat()).not.toContain('reboot');
     await run(scene.boot('active'));
     expect(scene.slots()).toEqual({ active: 'v3', passive: 'v2' });
+  },
+);
+
+test('two at once: the second refuses, with the pid and the age of the first', async () => {
+  const host = scene.boot('active');
+  const since = '2026-01-02T03:00:00Z';
+  const lock = tryLock(host.files, lockPath, { pid: 4711, work: 'upgrade', since });
+  await expect(run(host)).rejects.toMatchObject({
+    code: 'BUSY',
+    exit: 'wrongState',
+    message: 'The slots are being changed already (upgrade, process 4711, running for 4 minutes)',
+  });
+  expect(host.mountLog).toEqual([]);
+  if (lock.held) lock.release();
+  await run(host);
+  expect(scene.slots()).toEqual({ active: 'v3', passive: 'v2' });
+  // Mounted where it was not, made writable, and all of it undone, newest first.
+  expect(host.mountLog).toEqual([
+    'mount vfat /dev/vda2 /run/cos/efi ro',
+    'mount ext4  /run/initramfs/cos-state remount,rw',
+    'mount vfat /dev/vda2 /run/cos/efi remount,rw',
+    'mount vfat /dev/vda2 /run/cos/efi remount,ro',
+    'mount ext4  /run/initramfs/cos-state remount,ro',
+    'unmount /run/cos/efi',
+  ]);
+});
+
+test.each(['recovery', 'active'] as const)(
+  'from %s, the system is replaced by the image of recovery',
+  async (slot) => {
+    await scene.install('v7', 'recovery');
+    const opened: string[] = [];
+    await upgradeWith(
+      scene.boot(slot),
+      { source: 'recovery:', onProgress: () => undefined },
+      {
+        async openSource(host, uri) {
+          opened.push(uri);
+          const path = host.files.real(uri.replace(/^dir:/, ''));
+          return { image: bootFormFromDirectory(path, uri), close: () => undefined };
+        },
+        runStage: async () => undefined,
+        now: () => new Date('2026-01-02T03:04:05Z'),
+      },
+    );
+    expect(opened).toEqual([
+      `dir:${slot === 'recovery' ? '/run/initramfs/cos-state' : '/run/cos/recovery'}/cOS/recovery`,
+    ]);
+    expect(scene.slots()).toEqual({ active: 'v7', passive: 'v2' });
   },
 );

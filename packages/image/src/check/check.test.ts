@@ -1,12 +1,9 @@
-import { afterEach, expect, test } from 'bun:test';
-import { debianRoot, type Entries, fixtureRoot } from '../fixture-root.ts';
+import { expect, test } from 'bun:test';
+import { debianRoot, type Entries, fixtureRoots } from '../fixture-root.ts';
 import { kairosRelease } from '../release.ts';
 import { checkRoot } from './check.ts';
 
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const remove of cleanups.splice(0)) remove();
-});
+const rootOf = fixtureRoots();
 
 const release = kairosRelease({
   version: '1',
@@ -23,9 +20,7 @@ const release = kairosRelease({
 const whole: Entries = { ...debianRoot, 'etc/kairos-release': release };
 
 async function problems(entries: Entries, options = {}) {
-  const { tree, remove } = fixtureRoot(entries);
-  cleanups.push(remove);
-  const findings = await checkRoot(tree.root, options);
+  const findings = await checkRoot(rootOf(entries).root, options);
   for (const finding of findings) {
     if (finding.status !== 'ok') expect(finding.hint).toBeTruthy();
   }

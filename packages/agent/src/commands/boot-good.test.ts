@@ -1,161 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  formatGrubEnvironment,
-  readGrubEnvironment,
-  updateGrubEnvironment,
-} from '@kairos/host/grub-environment';
+import { rmSync } from 'node:fs';
 import type { Host } from '@kairos/host/host';
-import { tryLock } from '@kairos/host/lock';
-import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
-import { bootableSlots, nextBoot, slotOfEntry } from '../boot-choice.ts';
+import { bootableSlots } from '../boot-choice.ts';
 import { readBootFailures } from '../boot-failures.ts';
+import { bootVariables, installTwoSlots, silent } from '../fixture-two-slots.ts';
 import { cutBefore, makeScene, PowerCut, rootHashOf, type Scene, sceneFolder } from '../node-scene.ts';
-import { lockPath } from '../operation.ts';
 import { readState } from '../state.ts';
-import { bootEntry } from './boot-entry.ts';
 import { type BootGoodOptions, markBootGood } from './boot-good.ts';
-import { rollback } from './rollback.ts';
-import { upgradeWith } from './upgrade.ts';
 
 let folder: string;
 let scene: Scene;
 beforeEach(async () => {
   folder = sceneFolder();
   scene = makeScene(folder);
-  await setUp();
+  await installTwoSlots(scene);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-async function setUp(): Promise<void> {
-  await scene.install('v2', 'active');
-  await scene.install('v1', 'passive');
-  const { files } = scene.boot('active');
-  files.write('/oem/config.yaml', '#cloud-config\nusers: [{name: a, groups: [admin]}]\n');
-  files.write('/run/immucore/boot-report.json', '{"steps":[]}');
-  files.write(
-    '/state/grub2/grub.cfg',
-    readFileSync(join(import.meta.dir, '../../../../system/grub/grub.cfg'), 'utf8'),
-  );
-}
-
-const silent = { onProgress: () => undefined, now: () => new Date('2026-01-02T03:04:05Z') };
-const env = (path: string) => readGrubEnvironment(scene.boot('active').files, path);
-const setAssessment = (changes: Record<string, string>) =>
-  updateGrubEnvironment(scene.boot('active').files, '/state/boot_assessment', changes);
-const setUser = (changes: Record<string, string>) =>
-  updateGrubEnvironment(scene.boot('active').files, '/oem/grubenv', changes);
-const entries = () =>
-  nextBoot({
-    user: env('/oem/grubenv'),
-    installation: env('/state/grub_oem_env'),
-    assessment: env('/state/boot_assessment'),
-  }).entries;
-
-describe('rollback', () => {
-  test('passive becomes active, on trial, and is what starts next', async () => {
-    setUser({ saved_entry: 'fallback', next_entry: 'recovery', extra_cmdline: 'quiet' });
-    setAssessment({ kairos_tries: '1' });
-    const result = await rollback(scene.boot('passive'), silent);
-    expect([result.from?.version, result.to.version]).toEqual(['v2', 'v1']);
-    expect(scene.slots()).toEqual({ active: 'v1', passive: 'v2' });
-    expect(env('/oem/grubenv')).toEqual({ extra_cmdline: 'quiet' });
-    expect(env('/state/boot_assessment')).toMatchObject({ kairos_tries: '3', kairos_fallback_tries: '3' });
-    const { slots } = await readState(scene.boot('passive'));
-    expect([slots.active?.status, slots.passive?.status]).toEqual(['on trial', 'failed']);
-  });
-
-  test('a dry run changes nothing', async () => {
-    const result = await rollback(scene.boot('active'), { ...silent, dryRun: true });
-    expect(result.steps.filter(({ kind }) => kind === 'exchange')).toHaveLength(1);
-    expect(scene.slots()).toEqual({ active: 'v2', passive: 'v1' });
-  });
-
-  test.each<[string, () => Promise<unknown> | undefined, string]>([
-    [
-      'a damaged fallback',
-      async () => scene.boot('active').files.write('/state/cOS/passive/vmlinuz', 'kernel of vX'),
-      'SLOT_DAMAGED',
-    ],
-    ['no fallback', async () => scene.boot('active').files.remove('/state/cOS/passive'), 'NO_FALLBACK'],
-    ['the same image', () => scene.install('v2', 'passive'), 'SAME_IMAGE'],
-  ])('%s is refused', async (_, prepare, code) => {
-    await prepare();
-    await expect(rollback(scene.boot('active'), silent)).rejects.toMatchObject({ code });
-    expect(env('/state/boot_assessment')).toEqual({});
-  });
-
-  test('a power cut before every change leaves two whole slots, and a re-run finishes', async () => {
-    for (let n = 1; ; n++) {
-      rmSync(folder, { recursive: true, force: true });
-      await setUp();
-      setUser({ saved_entry: 'fallback' });
-      const fault = cutBefore(scene.boot('passive'), n);
-      const outcome = await rollback(fault.host, silent).catch((error: unknown) => error);
-      if (!(outcome instanceof Error) && fault.effects() < n) break;
-      if (outcome instanceof Error && !(outcome instanceof PowerCut)) throw outcome;
-      expect(await bootableSlots(scene.boot('active').files, '/state')).toEqual(['active', 'passive']);
-      // What starts is the wanted slot, or one that is counted and gives way to it.
-      const slot = slotOfEntry[entries()[0] ?? ''] ?? '';
-      const version = scene.slots()[slot];
-      expect([n, version === 'v1' || env('/state/boot_assessment').kairos_tries === '3']).toEqual([n, true]);
-      if (scene.slots().active !== 'v1') await rollback(scene.boot('passive'), silent);
-      expect([n, scene.slots()]).toEqual([n, { active: 'v1', passive: 'v2' }]);
-      expect([n, entries()[0]]).toEqual([n, 'cos']);
-    }
-  });
-});
-
-describe('boot entries', () => {
-  test('are listed, and one is chosen once or for good', async () => {
-    const host = scene.boot('active');
-    expect((await bootEntry(host)).entries.map(({ id }) => id)).toEqual([
-      'cos',
-      'fallback',
-      'recovery',
-      'statereset',
-    ]);
-    expect((await bootEntry(host, { select: 'passive' })).next).toMatchObject({ reason: 'once' });
-    expect(env('/oem/grubenv')).toEqual({ next_entry: 'fallback' });
-    await bootEntry(host, { select: 'Kairos recovery', permanent: true });
-    expect(env('/oem/grubenv')).toEqual({ next_entry: 'fallback', saved_entry: 'recovery' });
-    expect(host.mountLog).toEqual([]);
-  });
-
-  test('entries of the user count, and a variable of the installation does not stand in the way', async () => {
-    const { files } = scene.boot('active');
-    files.write('/oem/grubmenu', 'menuentry "Memory test" --id memtest {\n}\n');
-    updateGrubEnvironment(files, '/state/grub_oem_env', { saved_entry: 'cos', default_menu_entry: 'Edge' });
-    const { next, entries: found } = await bootEntry(scene.boot('active'), {
-      select: 'memtest',
-      permanent: true,
-    });
-    expect(next.entries[0]).toBe('memtest');
-    expect(found[0]).toEqual({ id: 'cos', title: 'Edge' });
-    expect(env('/state/grub_oem_env')).toEqual({ default_menu_entry: 'Edge' });
-  });
-
-  test('a variable of the installation that is there without a value does not hide the choice', async () => {
-    const { files } = scene.boot('active');
-    // As GRUB leaves it behind with another menu.
-    const block = formatGrubEnvironment({ default_menu_entry: 'Edge' }, 'test');
-    files.write(
-      '/state/grub_oem_env',
-      Buffer.from(block).toString().replace('Edge\n', 'Edge\nnext_entry=\n').slice(0, 1024),
-    );
-    expect(entries()).toEqual(['cos', 'fallback', 'recovery']);
-    expect((await bootEntry(scene.boot('active'), { select: 'recovery' })).next.entries[0]).toBe('recovery');
-    expect(entries()[0]).toBe('recovery');
-  });
-
-  test('a wrong name is told the right one', async () => {
-    await expect(bootEntry(scene.boot('active'), { select: 'recovry' })).rejects.toMatchObject({
-      code: 'NO_BOOT_ENTRY',
-      hint: 'Did you mean recovery? The entries are cos, fallback, recovery, statereset',
-    });
-  });
-});
+const { entries, env, setAssessment } = bootVariables(() => scene);
 
 describe('the boot that proves itself', () => {
   const good = (host: Host, more: Partial<BootGoodOptions> = {}) =>
@@ -462,7 +323,7 @@ describe('the boot that proves itself', () => {
       let cuts = 0;
       for (let n = 1; ; n++) {
         rmSync(folder, { recursive: true, force: true });
-        await setUp();
+        await installTwoSlots(scene);
         setAssessment(blocks);
         const boot = () => {
           const line = scene.boot(slot).files.readText('/proc/cmdline').trim();
@@ -496,63 +357,3 @@ describe('the boot that proves itself', () => {
     expect(scene.slots()).toEqual({ active: 'v2', passive: 'v1' });
   });
 });
-
-test('two at once: the second refuses, with the pid and the age of the first', async () => {
-  const host = scene.boot('active');
-  const since = '2026-01-02T03:00:00Z';
-  const lock = tryLock(host.files, lockPath, { pid: 4711, work: 'upgrade', since });
-  const image = await scene.image('v3');
-  const upgrade = () =>
-    upgradeWith(
-      host,
-      { source: image, onProgress: () => undefined },
-      {
-        openSource: async (_, uri) => ({ image: bootFormFromDirectory(uri), close: () => undefined }),
-        runStage: async () => undefined,
-        now: silent.now,
-      },
-    );
-  await expect(upgrade()).rejects.toMatchObject({
-    code: 'BUSY',
-    exit: 'wrongState',
-    message: 'The slots are being changed already (upgrade, process 4711, running for 4 minutes)',
-  });
-  expect(host.mountLog).toEqual([]);
-  if (lock.held) lock.release();
-  await upgrade();
-  expect(scene.slots()).toEqual({ active: 'v3', passive: 'v2' });
-  // Mounted where it was not, made writable, and all of it undone, newest first.
-  expect(host.mountLog).toEqual([
-    'mount vfat /dev/vda2 /run/cos/efi ro',
-    'mount ext4  /run/initramfs/cos-state remount,rw',
-    'mount vfat /dev/vda2 /run/cos/efi remount,rw',
-    'mount vfat /dev/vda2 /run/cos/efi remount,ro',
-    'mount ext4  /run/initramfs/cos-state remount,ro',
-    'unmount /run/cos/efi',
-  ]);
-});
-
-test.each(['recovery', 'active'] as const)(
-  'from %s, the system is replaced by the image of recovery',
-  async (slot) => {
-    await scene.install('v7', 'recovery');
-    const opened: string[] = [];
-    await upgradeWith(
-      scene.boot(slot),
-      { source: 'recovery:', onProgress: () => undefined },
-      {
-        async openSource(host, uri) {
-          opened.push(uri);
-          const path = host.files.real(uri.replace(/^dir:/, ''));
-          return { image: bootFormFromDirectory(path, uri), close: () => undefined };
-        },
-        runStage: async () => undefined,
-        now: silent.now,
-      },
-    );
-    expect(opened).toEqual([
-      `dir:${slot === 'recovery' ? '/run/initramfs/cos-state' : '/run/cos/recovery'}/cOS/recovery`,
-    ]);
-    expect(scene.slots()).toEqual({ active: 'v7', passive: 'v2' });
-  },
-);

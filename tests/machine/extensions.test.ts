@@ -1,33 +1,25 @@
-/** Verbs of the agent on real mounts, with the compiled executable. Needs root. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
   closeSync,
-  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
-  symlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { runChrootStage } from '@kairos/agent/chroot-stage';
 import {
   disableExtensionVerb,
   enableExtensionVerb,
   installExtensions,
   removeExtensionVerb,
 } from '@kairos/agent/commands/extensions';
-import { openProviderBus } from '@kairos/agent/provider-bus';
 import { hostArchitecture } from '@kairos/facts/architecture';
 import { extensionKinds } from '@kairos/facts/extensions';
 import { filesBelow } from '@kairos/host/files';
@@ -37,158 +29,17 @@ import { linkExtensions } from '@kairos/immucore/extensions';
 import { createLayout } from '@kairos/oci/layout-writer';
 import { writeTar } from '@kairos/oci/tar-write';
 import { putContainer, streamOf } from '@kairos/oci/test-content';
-import { buildExecutable, hostTarget } from '../../scripts/build.ts';
-import { executable } from '../src/images.ts';
-import { type RegistryServer, startRegistry } from '../src/registry-server.ts';
+import { run } from '../src/run-tool.ts';
 
 // The machine may be busy; nothing here is timed.
 setDefaultTimeout(120_000);
 
-const host = machineHost();
-const work = mkdtempSync(join(tmpdir(), 'verbs-'));
+const work = mkdtempSync(join(tmpdir(), 'extensions-'));
 let warnings: string[];
-beforeAll(async () => {
-  if (!existsSync(executable)) await buildExecutable(hostTarget());
-});
 beforeEach(() => {
   warnings = [];
 });
-afterAll(() => {
-  rmSync(work, { recursive: true, force: true });
-});
-
-function run(...argv: [string, ...string[]]): string {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${exitCode}: ${stdout}${stderr}`);
-  return stdout.toString();
-}
-
-/** Copies a program and the libraries that it is linked with. */
-function copyProgram(root: string, from: string, to: string): void {
-  const libraries = [...run('ldd', from).matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path]) => path as string);
-  for (const [source, target] of [[from, to], ...libraries.map((path) => [path, path])] as [
-    string,
-    string,
-  ][]) {
-    mkdirSync(dirname(join(root, target)), { recursive: true });
-    copyFileSync(source, join(root, target));
-  }
-  chmodSync(join(root, to), 0o755);
-}
-
-describe('a stage in the system of a slot', () => {
-  const slot = join(work, 'slot');
-  const oem = join(work, 'oem');
-  const persistent = join(work, 'persistent');
-  beforeAll(() => {
-    const root = join(work, 'root');
-    for (const path of [
-      'dev',
-      'proc',
-      'sys',
-      'run',
-      'tmp',
-      'etc',
-      'oem',
-      'usr/local',
-      'system/oem',
-      'usr/sbin',
-    ]) {
-      mkdirSync(join(root, path), { recursive: true });
-    }
-    copyProgram(root, executable, '/usr/bin/kairos');
-    symlinkSync('kairos', join(root, 'usr/bin/kairos-agent'));
-    copyProgram(root, '/bin/sh', '/bin/sh');
-    copyProgram(root, '/usr/bin/id', '/usr/bin/id');
-    writeFileSync(join(root, 'etc/os-release'), 'ID=inside\nVERSION_ID=1\n');
-    writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
-    writeFileSync(
-      join(root, 'system/oem/a.yaml'),
-      'stages: {after-upgrade-chroot: [{commands: ["echo image >/oem/of-the-image"]}]}\n',
-    );
-    for (const path of [slot, oem, persistent]) mkdirSync(path);
-    run('mkfs.erofs', '--quiet', join(slot, 'root.img'), root);
-  });
-
-  const stage = (text: string) => {
-    rmSync(join(oem, 'a.yaml'), { force: true });
-    writeFileSync(join(oem, 'a.yaml'), `#cloud-config\nstages:\n  after-upgrade-chroot:\n${text}`);
-    return runChrootStage(
-      host,
-      {
-        ...{ kind: 'chroot-stage', stage: 'after-upgrade-chroot', slot },
-        binds: [
-          { from: oem, to: '/oem' },
-          { from: persistent, to: '/usr/local' },
-        ],
-      },
-      { signal: new AbortController().signal, extraPaths: [], warn: (message) => warnings.push(message) },
-    );
-  };
-  const before = host.mounts();
-  const nothingLeft = () => {
-    expect(host.mounts()).toEqual(before);
-    expect(run('losetup', '--list', '--noheadings', '--output', 'BACK-FILE')).not.toContain(work);
-  };
-
-  test('steps run there; what they write to OEM and the persistent partition is kept', async () => {
-    await stage(
-      '    - commands:\n        - . /etc/os-release; echo $ID >/oem/id\n        - echo data >/usr/local/data\n        - echo gone >/tmp/x; test -c /dev/null && test -d /proc/1 && test -d /sys/block && echo all >/oem/all\n',
-    );
-    expect(readFileSync(join(oem, 'id'), 'utf8')).toBe('inside\n');
-    expect(readFileSync(join(oem, 'of-the-image'), 'utf8')).toBe('image\n');
-    expect(readFileSync(join(oem, 'all'), 'utf8')).toBe('all\n');
-    expect(readFileSync(join(persistent, 'data'), 'utf8')).toBe('data\n');
-    expect(warnings).toEqual([]);
-    nothingLeft();
-  });
-
-  test('what they write elsewhere is lost, and it is said what and where it stands', async () => {
-    const digest = run('sha256sum', join(slot, 'root.img'));
-    await stage('    - commands: [echo x >/etc/new]\n    - files: [{path: /usr/bin/tool, content: x}]\n');
-    expect(warnings).toEqual([
-      expect.stringMatching(
-        /^after-upgrade-chroot \(\/system\/oem\/a\.yaml:1:\d+, \/oem\/a\.yaml:4:7, \/oem\/a\.yaml:5:7\) wrote \/etc\/new, \/usr\/bin\/tool, which is not kept:/,
-      ),
-    ]);
-    expect(run('sha256sum', join(slot, 'root.img'))).toBe(digest);
-    nothingLeft();
-  });
-
-  test('a failed step is an error with its place', async () => {
-    await expect(stage('    - commands:\n        - "true"\n        - exit 7\n')).rejects.toMatchObject({
-      code: 'STAGE_FAILED',
-      exit: 'stageFailed',
-      message: expect.stringMatching(/ran with 1 error: \/oem\/a\.yaml:6:11: .*exited with 7/),
-    });
-    nothingLeft();
-  });
-
-  test('an image that cannot be mounted is an error, and nothing is left', async () => {
-    const kept = readFileSync(join(slot, 'root.img'));
-    writeFileSync(join(slot, 'root.img'), Buffer.alloc(1 << 20));
-    await expect(stage('    - commands: ["true"]\n')).rejects.toMatchObject({ code: 'TOOL_FAILED' });
-    nothingLeft();
-    writeFileSync(join(slot, 'root.img'), kept);
-  });
-});
-
-test('the executable under the name of a plug-in that it does not know says so, and is reported', async () => {
-  const directory = join(work, 'providers');
-  mkdirSync(directory);
-  symlinkSync(executable, join(directory, 'agent-provider-nobody'));
-  const bus = openProviderBus(host, {
-    searchPath: directory,
-    warn: (message) => warnings.push(message),
-  });
-  const own = bus.providers.filter(({ path }) => path.startsWith(directory));
-  expect(own.map(({ name }) => name)).toEqual(['agent-provider-nobody']);
-  const { failures } = await bus.publish('agent.boot', { config: 'x'.repeat(100_000) });
-  expect(failures.find(({ provider }) => provider === 'agent-provider-nobody')?.reason).toContain(
-    'it exited with 2',
-  );
-  expect(readdirSync('/run/kairos-agent/payloads')).toEqual([]);
-});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describe('extensions', () => {
   const node = join(work, 'node');
@@ -571,141 +422,4 @@ describe('extensions', () => {
     expect(await install(raw, 'confext')).toEqual([{ name: 'conf.raw', proof: 'none' }]);
     await expect(install(raw, 'sysext')).rejects.toMatchObject({ code: 'EXTENSION_INVALID' });
   });
-});
-
-describe('install-bundle', () => {
-  const folder = join(work, 'bundles');
-  let registry: RegistryServer;
-  beforeAll(async () => {
-    mkdirSync(folder, { recursive: true });
-    registry = await startRegistry(folder);
-  });
-  afterAll(() => registry.stop());
-
-  /** Puts an image of these files into the registry, with skopeo. */
-  async function push(name: string, files: Record<string, string>): Promise<string> {
-    const entries = Object.entries(files).map(([path, text]) => {
-      const content = Buffer.from(text);
-      return {
-        ...{ path, type: 'file' as const, mode: 0o755, uid: 0, gid: 0, modified: 0, size: content.length },
-        content: streamOf(content),
-      };
-    });
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of writeTar(entries)) chunks.push(chunk);
-    const layout = createLayout(join(folder, name));
-    layout.writeIndex([putContainer(layout, [Buffer.concat(chunks)], hostArchitecture())]);
-    const reference = `${registry.address}/${name}:1`;
-    run(
-      ...(['skopeo', 'copy', '--quiet', '--insecure-policy', '--dest-tls-verify=false'] as const),
-      ...[`oci:${join(folder, name)}`, `docker://${reference}`],
-    );
-    return reference;
-  }
-
-  /** Runs the executable where the root is read-only and `/usr/local` is not, as on a node. */
-  function install(target: string, ...more: string[]) {
-    const root = join(folder, 'root');
-    mkdirSync(join(root, 'usr/local'), { recursive: true });
-    mkdirSync(join(root, 'usr/bin'), { recursive: true });
-    const script = [
-      'set -e',
-      'mount -t tmpfs tmpfs /usr/local',
-      `mount --bind ${root} ${root}; mount -o remount,bind,ro ${root}; mount --bind ${folder}/data ${root}/usr/local`,
-      '"$@" && cat /usr/local/.kairos/db/bundles.json',
-    ].join('\n');
-    const { exitCode, stdout, stderr } = Bun.spawnSync([
-      ...['unshare', '--mount', 'sh', '-c', script, 'sh', executable, 'agent', 'install-bundle', target],
-      ...['--root-path', root, ...more],
-    ]);
-    return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
-  }
-
-  test('from a registry that speaks http, into what can be written, with a record', async () => {
-    const reference = await push('tools', { 'usr/local/bin/tool': '#!/bin/sh\n' });
-    const { exitCode, stdout, stderr } = install(`container://${reference}`, '--insecure');
-    expect([exitCode, stderr]).toEqual([0, expect.stringContaining(`${reference}: installed`)]);
-    expect(stdout).toStartWith(`container://${reference} is installed\n`);
-    expect(JSON.parse(stdout.slice(stdout.indexOf('{')))).toMatchObject({
-      bundles: [{ target: `container://${reference}`, digest: expect.stringMatching(/^sha256:/) }],
-    });
-    expect(readFileSync(join(folder, 'data/bin/tool'), 'utf8')).toBe('#!/bin/sh\n');
-  });
-
-  test('into the read-only system: refused before the first write, with its own exit code', async () => {
-    const reference = await push('system', { 'usr/local/bin/second': 'x', 'usr/bin/tool': 'x' });
-    const { exitCode, stderr } = install(`container://${reference}`, '--insecure');
-    expect(exitCode).toBe(13);
-    expect(stderr).toContain('read-only');
-    expect(existsSync(join(folder, 'data/bin/second'))).toBe(false);
-  });
-
-  test('package:// is refused with the way out', () => {
-    const { exitCode, stderr } = install('package://utils/x');
-    expect([exitCode, stderr]).toEqual([10, expect.stringContaining('container://REPOSITORY:TAG')]);
-  });
-});
-
-test('the units that an image gets are understood by systemd', () => {
-  const root = join(work, 'units');
-  const repository = join(import.meta.dir, '../..');
-  const units = join(root, 'usr/lib/systemd/system');
-  mkdirSync(units, { recursive: true });
-  mkdirSync(join(root, 'usr/bin'), { recursive: true });
-  const prompts = ['getty@.service', 'serial-getty@.service'];
-  for (const name of readdirSync('/usr/lib/systemd/system')) {
-    if (
-      (/\.(target|slice|mount)$|^systemd-.*\.service$/.test(name) && !name.includes('@')) ||
-      prompts.includes(name)
-    ) {
-      copyFileSync(join('/usr/lib/systemd/system', name), join(units, name));
-    }
-  }
-  const shipped = readdirSync(join(repository, 'system/units')).filter((name) =>
-    /\.(service|timer)$/.test(name),
-  );
-  expect(shipped).toContain('kairos-agent.service');
-  for (const name of shipped) copyFileSync(join(repository, 'system/units', name), join(units, name));
-  writeFileSync(join(root, 'usr/bin/kairos-agent'), '');
-  chmodSync(join(root, 'usr/bin/kairos-agent'), 0o755);
-  for (const [unit, source] of [
-    ['systemd-sysext.service', 'extensions.conf'],
-    ['getty-pre.target', 'login-prompt.conf'],
-  ] as const) {
-    mkdirSync(join(units, `${unit}.d`));
-    copyFileSync(join(repository, 'system/units', source), join(units, `${unit}.d/10-kairos.conf`));
-  }
-  // The users of stage boot are there before anybody is asked for a name.
-  for (const prompt of prompts) {
-    expect(readFileSync(join(units, prompt), 'utf8')).toMatch(/^After=.*\bgetty-pre\.target\b/m);
-  }
-  const { stderr } = Bun.spawnSync(
-    [
-      'systemd-analyze',
-      'verify',
-      '--man=no',
-      `--root=${root}`,
-      '--recursive-errors=no',
-      ...shipped,
-      'systemd-sysext.service',
-      'getty-pre.target',
-    ],
-    { env: { ...process.env, SYSTEMD_LOG_LEVEL: 'warning' } },
-  );
-  const ours = stderr
-    .toString()
-    .split('\n')
-    .filter((line) => /kairos|cos-setup|extensions\.conf|10-kairos/.test(line));
-  expect(ours).toEqual([]);
-});
-
-test('the init scripts that an image gets are understood by a shell', () => {
-  const directory = join(import.meta.dir, '../../system/init.d');
-  for (const kind of readdirSync(directory)) {
-    for (const name of readdirSync(join(directory, kind))) {
-      const path = join(directory, kind, name);
-      expect([path, run('sh', '-n', path)]).toEqual([path, '']);
-      expect([path, statSync(path).mode & 0o111]).toEqual([path, 0o111]);
-    }
-  }
 });
