@@ -55,7 +55,7 @@ async function start(
     name: `fallback-${name}`,
     accelerator: await guestAccelerator(),
     disks: [{ path: own, snapshot: true }],
-    watchdog,
+    ...(watchdog ? { watchdog } : {}),
   });
 }
 
