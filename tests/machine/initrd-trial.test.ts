@@ -26,10 +26,10 @@ afterEach(() => {
 });
 
 /** Starts the keeper with pipes in the place of the watchdog, the kernel's log and the trigger of sysrq. */
-function start(seconds: number) {
+function start(seconds: number, beat = 5) {
   const fifo = join(folder, 'fifo');
   // The initrd's files are gone when the keeper works: it may run nothing.
-  const program = `set -uf\nmkfifo ${fifo}\nexec 7<>${fifo}\nPATH=/nonexistent\nwatchdog=${seconds}\n${source('keep_watchdog')}\nkeep_watchdog\n`;
+  const program = `set -uf\nmkfifo ${fifo}\nexec 7<>${fifo}\nPATH=/nonexistent\nwatchdog=${seconds} beat=${beat}\n${source('keep_watchdog')}\nkeep_watchdog\n`;
   child = spawn('busybox', ['ash', '-c', program], {
     stdio: ['ignore', 'ignore', 'inherit', 'ignore', 'ignore', 'ignore', 'pipe', 'ignore', 'pipe', 'pipe'],
   });
@@ -88,6 +88,50 @@ test('checks that are under way have the whole time again', async () => {
   await until(() => text.dog === '...');
   expect(text.sysrq).toBe('');
 }, 60_000);
+
+/**
+ * Starts the watch of a trial with one watchdog that has these facts, on a machine whose kernel has no softdog; gives
+ * how often each keeper feeds.
+ */
+function beatsOf(facts: Readonly<Record<string, string>>): string {
+  const [device, classes] = [join(folder, 'dev/watchdog'), join(folder, 'class')];
+  mkdirSync(join(classes, 'watchdog0'), { recursive: true });
+  mkdirSync(join(folder, 'dev'));
+  mkdirSync(join(folder, 'run'));
+  for (const [name, value] of Object.entries(facts))
+    writeFileSync(join(classes, 'watchdog0', name), `${value}\n`);
+  const program = source('watch_trial')
+    .replaceAll('/dev/watchdog', device)
+    .replaceAll('/sys/class/watchdog', classes)
+    .replace('9>/proc/sysrq-trigger', '9>/dev/null')
+    .replace('8>/dev/kmsg', '8>/dev/null');
+  const { stdout, stderr } = Bun.spawnSync([
+    ...['busybox', 'ash', '-c'],
+    `set -uf
+trial=0 watchdog=60 watched='' work=${join(folder, 'run')}
+modprobe() { return 1; }
+cat() { :; }
+keep_watchdog() { test -p /proc/self/fd/7 && echo $beat >${join(folder, 'beat')}; }
+mknod ${device}0 c 1 3
+${program}
+watch_trial
+watch_trial
+wait
+test -e ${join(folder, 'beat')} && read -r beats <${join(folder, 'beat')} && echo "$beats"`,
+  ]);
+  expect(stderr.toString()).toBe('');
+  return stdout.toString();
+}
+
+test.each([
+  ['usual', { nowayout: '0', timeout: '30' }, '5\n'],
+  ['of some boards', { nowayout: '0', timeout: '10' }, '4\n'],
+  ['of the shortest time', { nowayout: '0', timeout: '1' }, '1\n'],
+  ['of no time', { nowayout: '0', timeout: '0' }, '5\n'],
+  ['that cannot be stopped', { nowayout: '1', timeout: '30' }, ''],
+])('a watchdog %s', (_, facts, beats) => {
+  expect(beatsOf(facts)).toBe(beats);
+});
 
 /** Runs a function of the script after some settings; mounting does nothing. */
 function call(name: string, settings: string): void {

@@ -32,12 +32,13 @@ export class OfflinePartition {
     return run(['debugfs', '-w', '-f', '-', device], `${commands.join('\n')}\n`);
   }
 
-  /** Replaces a file, or makes it. */
-  write(path: string, content: string | Uint8Array): void {
+  /** Replaces a file, or makes it; one that can be run has `executable`. */
+  write(path: string, content: string | Uint8Array, executable = false): void {
     const source = `${this.disk}.file`;
     writeFileSync(source, content);
     try {
-      const output = this.debugfs(`rm ${path}`, `write ${source} ${path}`, `stat ${path}`);
+      const mode = `sif ${path} mode ${executable ? '0100755' : '0100644'}`;
+      const output = this.debugfs(`rm ${path}`, `write ${source} ${path}`, mode, `stat ${path}`);
       if (!output.includes('Type: regular')) throw new Error(`${path} was not written: ${output}`);
     } finally {
       rmSync(source, { force: true });

@@ -47,6 +47,11 @@ export interface MachineOptions {
   readonly forward?: number;
   /** The machine ends where a guest would reboot. Default: it reboots. */
   readonly noReboot?: boolean;
+  /**
+   * Watchdogs in hardware that reset the machine: `tco` of the chipset, as on most machines with an Intel processor, or
+   * `i6300esb` on the PCI bus. Default: that of the chipset counts, and resets nothing.
+   */
+  readonly watchdog?: 'tco' | 'i6300esb';
   /** Kept UEFI variables; made from OVMF's template on first use. */
   readonly variables?: string;
   readonly extraArguments?: readonly string[];
@@ -211,6 +216,9 @@ export class Machine implements AsyncDisposable {
             ...['-kernel', options.kernel.path, '-append', options.kernel.commandLine],
             ...(options.kernel.initrd === undefined ? [] : ['-initrd', options.kernel.initrd]),
           ]),
+      // The pin that keeps the chipset's watchdog from resetting; the default differs from version to version.
+      ...['-global', `ICH9-LPC.noreboot=${options.watchdog === 'tco' ? 'off' : 'on'}`],
+      ...(options.watchdog === 'i6300esb' ? ['-device', 'i6300esb'] : []),
       ...(options.noReboot ? ['-no-reboot'] : []),
       ...(options.extraArguments ?? []),
     ];

@@ -1,5 +1,6 @@
 import { reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
+import type { Clock } from './health-checks.ts';
 
 /**
  * Process ids of the keepers that the initrd started, one a line. Each holds a watchdog open and feeds it for the
@@ -7,13 +8,14 @@ import type { Host } from '@kairos/host/host';
  */
 export const keepersFile = '/run/initramfs/watchdog-keepers';
 
-async function signalKeepers(host: Host, signal: 'TERM' | 'USR1'): Promise<number> {
+/** The processes that hold a watchdog of the trial. Numbers are given again once a keeper has ended. */
+function keepers(host: Host): string[] {
   const text = host.files.readTextIfAny(keepersFile) ?? '';
-  const pids = text.split('\n').filter((line) => /^[1-9]\d*$/.test(line));
-  // The numbers are given again once a keeper has ended; only one that still holds a watchdog is meant.
-  const held = pids.filter((pid) => holdsWatchdog(host, pid));
-  for (const pid of held) await host.run(['kill', `-${signal}`, pid]);
-  return held.length;
+  return text.split('\n').filter((line) => /^[1-9]\d*$/.test(line) && holdsWatchdog(host, line));
+}
+
+async function signalKeepers(host: Host, signal: 'TERM' | 'USR1'): Promise<void> {
+  for (const pid of keepers(host)) await host.run(['kill', `-${signal}`, pid]);
 }
 
 function holdsWatchdog({ files }: Host, pid: string): boolean {
@@ -37,6 +39,9 @@ export function keepWatchdogsFed(host: Host): () => void {
   return () => clearInterval(timer);
 }
 
+/** Milliseconds that the keepers have to let go of the watchdogs. */
+const longestParting = 10_000;
+
 /**
  * Ends the watch of the trial. With `watchdog:` in the configuration systemd takes the watchdog over, for good.
  * @param time milliseconds after which a machine that hangs is restarted
@@ -45,10 +50,14 @@ export async function endWatch(
   host: Host,
   time: number | undefined,
   warn: (message: string) => void,
+  clock: Clock,
 ): Promise<void> {
   try {
     await signalKeepers(host, 'TERM');
     if (time === undefined || !host.files.exists('/run/systemd/system')) return;
+    // A watchdog has one owner at a time, and systemd before version 252 asks for it once.
+    const end = clock.now() + longestParting;
+    while (keepers(host).length > 0 && clock.now() < end) await clock.sleep(50);
     // A machine without one has the kernel's own.
     if (!host.files.exists('/dev/watchdog0')) await host.run(['modprobe', 'softdog']);
     await host.run([

@@ -306,6 +306,23 @@ describe('the boot that proves itself', () => {
     ]);
   });
 
+  test('systemd is asked to watch when the keeper has let go', async () => {
+    const host = scene.boot('active');
+    host.files.makeDirectory('/run/systemd/system');
+    host.files.write('/oem/90_watchdog.yaml', '#cloud-config\nwatchdog: 2m\n');
+    host.files.write('/run/initramfs/watchdog-keepers', '41\n');
+    host.files.write('/dev/watchdog0', '');
+    host.files.symlink('/dev/watchdog0', '/proc/41/fd/6');
+    let commandsBefore = 0;
+    const sleep = async () => {
+      commandsBefore = host.commands.length;
+      host.files.remove('/proc/41');
+    };
+    await good(host, { clock: { now: () => 0, sleep } });
+    const names = host.commands.map(([name]) => name);
+    expect([names[commandsBefore - 1], names.slice(commandsBefore)]).toEqual(['kill', ['busctl']]);
+  });
+
   test('an upgrade that came between is not marked good by the system that it replaced', async () => {
     setAssessment({ kairos_tries: '3' });
     const host = scene.boot('active');

@@ -273,7 +273,7 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     return { verdict, slot: trial.slot, reasons, warnings };
   }).finally(stopFeeding);
   if (result.verdict !== 'failed') {
-    await endWatch(host, config.watchdog, warn);
+    await endWatch(host, config.watchdog, warn, clock);
     try {
       removeTraces(host.files);
       noteProvenState(host);

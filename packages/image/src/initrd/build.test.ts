@@ -35,9 +35,13 @@ beforeEach(() => {
       'kernel/uas.ko:',
       'kernel/usbhid.ko:',
       'kernel/sound.ko:',
+      ...['i6300esb', 'iTCO_wdt', 'sp5100_tco', 'softdog'].map(
+        (name) => `kernel/${name}.ko: kernel/watchdog.ko`,
+      ),
+      'kernel/watchdog.ko:',
     ].join('\n'),
     [`${modules}/modules.builtin`]: 'kernel/fs/overlayfs/overlay.ko\n',
-    [`${modules}/modules.alias`]: ['xhci_pci', 'uas', 'usbhid', 'sound']
+    [`${modules}/modules.alias`]: ['xhci_pci', 'uas', 'usbhid', 'sound', 'i6300esb']
       .map((m) => `alias hw:${m} ${m}\n`)
       .join(''),
     [`${modules}/kernel/loop.ko`]: module(),
@@ -50,8 +54,15 @@ beforeEach(() => {
     [`${modules}/kernel/uas.ko`]: module(),
     [`${modules}/kernel/usbhid.ko`]: module(),
     [`${modules}/kernel/sound.ko`]: module(),
+    [`${modules}/kernel/i6300esb.ko`]: module(),
+    [`${modules}/kernel/iTCO_wdt.ko`]: module(),
+    [`${modules}/kernel/sp5100_tco.ko`]: module(),
+    [`${modules}/kernel/softdog.ko`]: module(),
+    [`${modules}/kernel/watchdog.ko`]: module(),
+    '/root/usr/lib/modprobe.d/blacklist_linux.conf': 'blacklist i6300esb\nblacklist iTCO_wdt\n',
     '/root/usr/lib/firmware/renesas.mem.xz': 'firmware',
-    '/root/etc/modprobe.d/local.conf': 'blacklist uas\noptions loop max_loop=16\noptions sound index=1\n',
+    '/root/etc/modprobe.d/local.conf':
+      'blacklist uas\nblacklist sp5100_tco\noptions loop max_loop=16\noptions iTCO_wdt heartbeat=60\noptions sound index=1\n',
     [`/root/boot/config-${version}`]: 'CONFIG_RD_GZIP=y\nCONFIG_RD_ZSTD=y\n# CONFIG_RD_XZ is not set\n',
     '/root/usr/sbin/dmsetup': syntheticElf({ interpreter: loader, needed: ['libdm.so.1', 'libc.so.6'] }),
     '/root/usr/sbin/blkid': syntheticElf({ interpreter: loader, needed: ['libc.so.6', 'libprivate.so'] }),
@@ -109,7 +120,8 @@ describe('buildThinInitrd', () => {
     const result = await build();
     expect(result.compression).toBe('zstd');
     expect([...result.modules]).toEqual([
-      ...['loop', 'dm_mod', 'dm_bufio', 'dm_verity', 'erofs', 'ext4', 'uas', 'xhci_pci', 'usbhid'],
+      ...['loop', 'dm_mod', 'dm_bufio', 'dm_verity', 'erofs', 'ext4', 'uas', 'xhci_pci'],
+      ...['watchdog', 'i6300esb', 'sp5100_tco', 'iTCO_wdt', 'softdog', 'usbhid'],
     ]);
     expect(result.missing).toContain('squashfs');
     expect(result.missing).not.toContain('overlay');
@@ -143,6 +155,18 @@ describe('buildThinInitrd', () => {
     expect(inside.has('usr/bin/less')).toBe(false);
     expect(inside.get('lib64')).toBe('-> usr/lib64');
     expect(inside.get('init')).toStartWith('#!/bin/sh\n');
+  });
+
+  test('watchdogs are loaded by name for a trial, the kernel’s own last, unless the administrator refuses', async () => {
+    await build();
+    const inside = contents();
+    expect(inside.get('etc/trial-modules')).toBe('i6300esb\niTCO_wdt\nsoftdog');
+    expect(inside.get(`usr/lib/modules/${version}/modules.alias`)).not.toContain('i6300esb');
+    // Whoever loads one wants its device at once.
+    const options = inside.get('etc/modprobe.d/image.conf')?.split('\n');
+    expect(options?.filter((line) => /i6300esb|iTCO_wdt|softdog/.test(line))).toEqual([
+      'options iTCO_wdt heartbeat=60',
+    ]);
   });
 
   test('gives the same bytes again and leaves nothing beside them', async () => {

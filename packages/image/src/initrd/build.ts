@@ -17,7 +17,7 @@ import {
   writeModuleAliases,
   writeModuleDependencies,
 } from './module-closure.ts';
-import { checkRequiredModules, moduleGroupsFor } from './module-set.ts';
+import { checkRequiredModules, type ModuleGroup, moduleGroupsFor } from './module-set.ts';
 import { resolveInRoot } from './root-path.ts';
 
 export interface ThinInitrdRequest {
@@ -89,8 +89,14 @@ function kernelConfig(host: Host, root: string, directory: string, version: stri
     .find((text) => text !== undefined);
 }
 
-function modprobeTexts(host: Host, root: string): string[] {
-  return ['/usr/lib/modprobe.d', '/lib/modprobe.d', '/etc/modprobe.d']
+/** Where distributions and where administrators say what modules are to do. */
+const modprobePlaces = {
+  distribution: ['/usr/lib/modprobe.d', '/lib/modprobe.d'],
+  administrator: ['/etc/modprobe.d'],
+} as const;
+
+function modprobeTexts(host: Host, root: string, places: readonly string[]): string[] {
+  return places
     .flatMap((place) => resolveInRoot(host.files, root, place) ?? [])
     .filter((place, index, all) => all.indexOf(place) === index)
     .flatMap((place) =>
@@ -190,13 +196,12 @@ export async function buildThinInitrd(host: Host, request: ThinInitrdRequest): P
   const groups = moduleGroupsFor(architecture);
   checkRequiredModules(groups, kernelVersion, (name) => index.modules.has(name) || index.builtin.has(name));
   checkExtraModules(index, extraModules, kernelVersion);
-  const bootModules = [
-    ...groups.filter(({ load }) => load === 'boot').flatMap(({ modules }) => modules),
-    ...extraModules,
-  ];
-  const rescueModules = groups.filter(({ load }) => load === 'rescue').flatMap(({ modules }) => modules);
+  const modulesToLoad = (when: ModuleGroup['load']) =>
+    groups.filter(({ load }) => load === when).flatMap(({ modules }) => modules);
+  const bootModules = [...modulesToLoad('boot'), ...extraModules];
+  const [trialModules, rescueModules] = [modulesToLoad('trial'), modulesToLoad('rescue')];
   const boot = moduleClosure(index, bootModules);
-  const closure = moduleClosure(index, [...bootModules, ...rescueModules]);
+  const closure = moduleClosure(index, [...bootModules, ...trialModules, ...rescueModules]);
   const busybox = findBusybox(host, root, architecture, request.busybox);
 
   const work = `${output}.work`;
@@ -224,8 +229,12 @@ export async function buildThinInitrd(host: Host, request: ThinInitrdRequest): P
         (module, at) => readModuleInfo(contents[at] ?? new Uint8Array(), module.path).get('firmware') ?? [],
       ),
     );
-    const config = parseModprobeConfig(modprobeTexts(host, root));
+    const { distribution, administrator } = modprobePlaces;
+    const config = parseModprobeConfig(modprobeTexts(host, root, [...distribution, ...administrator]));
+    // Distributions keep watchdogs from being loaded by hardware, so that nobody opens one by mistake.
+    const refused = parseModprobeConfig(modprobeTexts(host, root, administrator)).blacklist;
     const names = new Set(closure.modules.map(({ name }) => name));
+    const onTrial = trialModules.map(moduleName).filter((name) => names.has(name) && !refused.has(name));
     const loadable = new Set(
       boot.modules.map(({ name }) => name).filter((name) => !config.blacklist.has(name)),
     );
@@ -250,7 +259,8 @@ export async function buildThinInitrd(host: Host, request: ThinInitrdRequest): P
         : []),
       text('init', initScript, 0o755),
       text('etc/rescue-modules', rescueModules.filter((name) => names.has(moduleName(name))).join('\n')),
-      text('etc/modprobe.d/image.conf', writeModprobeOptions(config, [...names])),
+      text('etc/trial-modules', onTrial.join('\n')),
+      text('etc/modprobe.d/image.conf', writeModprobeOptions(config, [...names], new Set(onTrial))),
       text(`${base}/modules.dep`, writeModuleDependencies(closure.modules)),
       text(`${base}/modules.alias`, writeModuleAliases(index, loadable)),
     ];

@@ -21,11 +21,17 @@ export function parseModprobeConfig(texts: readonly string[]): ModprobeConfig {
 }
 
 /**
- * The `options` lines for the modules of the initrd: the administrator's, and `async_probe` for all, with which
+ * The `options` lines for the modules of the initrd: the administrator's, and `async_probe` for all but some, with which
  * loading a driver does not wait for its slowest device (kernel documentation, admin-guide/kernel-parameters).
+ * @param awaited modules whose device has to be there when they are loaded
  */
-export function writeModprobeOptions(config: ModprobeConfig, names: readonly string[]): string {
+export function writeModprobeOptions(
+  config: ModprobeConfig,
+  names: readonly string[],
+  awaited: ReadonlySet<string>,
+): string {
   return names
-    .map((name) => `options ${[name, 'async_probe=1', ...(config.options.get(name) ?? [])].join(' ')}\n`)
+    .map((name) => [...(awaited.has(name) ? [] : ['async_probe=1']), ...(config.options.get(name) ?? [])])
+    .map((options, at) => (options.length === 0 ? '' : `options ${[names[at], ...options].join(' ')}\n`))
     .join('');
 }

@@ -10,10 +10,10 @@ export interface ModuleGroup {
   /** Where the modules make sense; default everywhere. */
   readonly architectures?: readonly Architecture[];
   /**
-   * `boot`: loaded when their hardware or the kernel asks for them. `rescue`: only when a shell opens, so that an
-   * ordinary boot does not wait for them.
+   * `boot`: loaded when their hardware or the kernel asks for them. `trial`: by name and in this order before all else,
+   * only where a slot is on trial. `rescue`: only when a shell opens, so that an ordinary boot does not wait for them.
    */
-  readonly load: 'boot' | 'rescue';
+  readonly load: 'boot' | 'trial' | 'rescue';
 }
 
 /**
@@ -35,20 +35,34 @@ export const defaultModuleGroups: readonly ModuleGroup[] = [
     modules: ['isofs', 'sr_mod', 'cdrom', 'vfat', 'nls_cp437', 'nls_ascii', 'nls_iso8859_1', 'nls_utf8'],
     load: 'boot',
   },
-  // What watches a system that is on trial: the kernel's own, and those that most machines have.
-  { purpose: 'watchdogs', modules: ['softdog', 'i6300esb', 'wdat_wdt'], load: 'boot' },
+  // What watches a system that is on trial: those that most machines have. By name, since several are no device of a bus
+  // before another driver has made them one.
+  { purpose: 'watchdogs in hardware', modules: ['i6300esb', 'wdat_wdt'], load: 'trial' },
   {
     purpose: 'watchdogs in hardware',
-    modules: ['iTCO_wdt', 'lpc_ich', 'sp5100_tco', 'hpwdt'],
+    // The last three make the device of iTCO_wdt: in chipsets up to 2015, in later ones, in Apollo and Gemini Lake.
+    modules: ['sp5100_tco', 'iTCO_wdt', 'lpc_ich', 'i2c_i801', 'intel_pmc_bxt'],
+    architectures: ['amd64'],
+    load: 'trial',
+  },
+  {
+    purpose: 'watchdogs in hardware that the kernel does not stop when it restarts',
+    // One that systemd left running has to find its driver in every start, or in none.
+    modules: ['hpwdt'],
     architectures: ['amd64'],
     load: 'boot',
   },
   {
     purpose: 'watchdogs in hardware',
-    modules: ['bcm2835_wdt', 'dw_wdt', 'imx2_wdt', 'meson_gxbb_wdt', 'sbsa_gwdt', 'sunxi_wdt'],
+    modules: [
+      ...['arm_smc_wdt', 'armada_37xx_wdt', 'bcm2835_wdt', 'dw_wdt', 'imx2_wdt', 'meson_gxbb_wdt', 'mtk_wdt'],
+      ...['qcom_wdt', 'rti_wdt', 'sbsa_gwdt', 'sp805_wdt', 'sunxi_wdt', 'tegra_wdt'],
+    ],
     architectures: ['arm64'],
-    load: 'boot',
+    load: 'trial',
   },
+  // After those in hardware: whoever takes over one, an init for example, takes the first.
+  { purpose: 'watchdog of the kernel', modules: ['softdog'], load: 'trial' },
   { purpose: 'checksums', modules: ['crc32c_generic', 'sha256_generic'], load: 'boot' },
   {
     purpose: 'checksums in hardware',
