@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize, MiB } from '@kairos/facts/size';
 import type { Host, RunOptions, RunResult } from '@kairos/host/host';
+import { checkOutputFile, outputNotWritable } from '@kairos/host/output-file';
 import { readStream, throwIfStopped } from '@kairos/host/streams';
 import { checkCloudConfig } from './cloud-config.ts';
 
@@ -103,25 +104,12 @@ export interface ArtifactRequest {
   readonly needed: number;
 }
 
-function checkOutput(host: Host, output: string): void {
-  if (host.files.status(output)?.kind === 'directory') {
-    throw new KairosError('OUTPUT_IS_DIRECTORY', `Cannot write ${output}: it is a directory`, {
-      exit: 'usage',
-      hint: 'Name the file to write',
-    });
-  }
-}
-
 function makeFolder(host: Host, folder: string, output: string): void {
   try {
     host.files.makeDirectory(folder);
   } catch (cause) {
     if (isSystemError(cause, 'ENOSPC', 'EDQUOT')) throw noSpace(output, 0, 0, cause);
-    throw new KairosError('OUTPUT_NOT_WRITABLE', `Cannot write ${output}: ${reasonOf(cause)}`, {
-      exit: isSystemError(cause, 'EACCES', 'EPERM', 'EROFS') ? 'notPermitted' : 'failure',
-      hint: 'Give an output in a folder that you may write to',
-      cause,
-    });
+    throw outputNotWritable(output, cause);
   }
 }
 
@@ -130,8 +118,8 @@ function makeFolder(host: Host, folder: string, output: string): void {
  * synced, read once for its digest, and renamed; `<output>.sha256` follows. Whatever fails, the folder goes away and
  * what was there before stays.
  *
- * @throws KairosError `YAML_INVALID`, `CLOUD_CONFIG_NOT_A_MAPPING`, `TOOL_MISSING`, `NO_SPACE`, `OUTPUT_IS_DIRECTORY`, `OUTPUT_NOT_WRITABLE`, `INTERRUPTED`, and
- *   what `make` throws
+ * @throws KairosError `YAML_INVALID`, `CLOUD_CONFIG_NOT_A_MAPPING`, `TOOL_MISSING`, `NO_SPACE`, `OUTPUT_IS_DIRECTORY`, `OUTPUT_IS_DEVICE`,
+ *   `OUTPUT_NOT_WRITABLE`, `INTERRUPTED`, and what `make` throws
  */
 export async function makeArtifact(
   host: Host,
@@ -149,7 +137,7 @@ export async function makeArtifact(
   }
   const tools = locate(host, request.programs);
   const output = resolve(options.output);
-  checkOutput(host, output);
+  checkOutputFile(host.files.real(output));
   const folder = join(dirname(output), `.${basename(output)}.${crypto.randomUUID().slice(0, 8)}`);
   makeFolder(host, folder, output);
   const free = () => host.freeSpace(host.files.real(dirname(output)));
