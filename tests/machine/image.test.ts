@@ -13,11 +13,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
 import { buildImage } from '@kairos/image/build';
 import type { BuildRequest } from '@kairos/image/build-request';
 import { checkRoot } from '@kairos/image/check/check';
 import type { Definition } from '@kairos/image/definition';
+import { syntheticElf } from '@kairos/image/initrd/synthetic-elf';
 import { findContainerImage, unpackImage } from '@kairos/oci/container-image';
 import { openLayout } from '@kairos/oci/layout';
 import { errorOf } from '../src/error-of.ts';
@@ -44,12 +46,20 @@ interface More {
   readonly definition?: Definition;
   readonly request?: Partial<BuildRequest>;
   readonly work?: string;
+  readonly host?: Host;
   readonly signal?: AbortSignal;
   readonly onStep?: (step: string) => void;
 }
-function build({ definition = {}, request = {}, work = join(folder, 'work'), signal, onStep }: More = {}) {
+function build({
+  definition = {},
+  request = {},
+  work = join(folder, 'work'),
+  host: on = host,
+  signal,
+  onStep,
+}: More = {}) {
   return buildImage(
-    host,
+    on,
     {
       definition: { base: `dir:${root}`, ...definition },
       directory: folder,
@@ -283,6 +293,20 @@ describe('what cannot be an image', () => {
     writeFileSync(init, 'name: own-init\ndescription: Init of the root\nprovides: init\n');
     const error = await errorOf(build({ definition: { components: [init] } }));
     expect(error).toMatchObject({ code: 'INIT_MISSING', exit: 'unsuitableImage' });
+    expectNothingLeft();
+  });
+
+  test('a build without root, whose files would belong to whoever builds', async () => {
+    const error = await errorOf(build({ host: { ...host, uid: 1000 } }));
+    expect({ code: error.code, exit: error.exit }).toEqual({ code: 'NOT_ROOT', exit: 'notPermitted' });
+    expectNothingLeft();
+  });
+
+  test('an executable for another architecture, before packages are installed', async () => {
+    const executable = join(folder, 'kairos');
+    writeFileSync(executable, syntheticElf({ machine: 183, interpreter: '/lib/ld-linux-aarch64.so.1' }));
+    const error = await errorOf(build({ request: { executable } }));
+    expect(error.code).toBe('EXECUTABLE_UNSUITABLE');
     expectNothingLeft();
   });
 

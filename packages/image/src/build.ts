@@ -162,7 +162,7 @@ function withSpace(host: Host, error: unknown, places: readonly string[]): unkno
  * Builds an OS image: an OCI layout with the container form and the boot form. Until the whole is right and on the
  * disk, nothing is under the final name; whatever fails or is interrupted leaves nothing behind.
  * @throws KairosError `BASE_*`, `FLAVOR_*`, `COMPONENT_*`, `KERNEL_*`, `INIT_*`, `BOOTLOADER_MISSING`,
- * `FILESYSTEM_UNSUPPORTED`, `NO_SPACE`, `INTERRUPTED`, `TOOL_*`, `TAR_*`
+ * `FILESYSTEM_UNSUPPORTED`, `EXECUTABLE_UNSUITABLE`, `NOT_ROOT`, `NO_SPACE`, `INTERRUPTED`, `TOOL_*`, `TAR_*`
  */
 export async function buildImage(
   host: Host,
@@ -171,6 +171,13 @@ export async function buildImage(
 ): Promise<BuildResult> {
   // What can be wrong with the request is found before anything is made.
   const base = baseOf(request);
+  if (host.uid !== 0) {
+    // Files would belong to whoever builds, also those that are set-user-id: an image that boots into trouble.
+    throw new KairosError('NOT_ROOT', 'Building an image needs root, for files to keep their owners', {
+      exit: 'notPermitted',
+      hint: 'Run the same command with sudo. --dry-run, kairos build iso and kairos build raw need no root.',
+    });
+  }
   if (base.kind === 'debian') planFor(host, request, factsOfDebian(request, base));
   const work = openWork(host, options.workDirectory);
   const tree = new RootTree(join(work.path, 'root'));

@@ -6,6 +6,7 @@ import { RootTree } from '@kairos/host/root-tree';
 import { acquireRoot, debianRelease } from './acquire-root.ts';
 import { type Base, parseBase, showBase } from './base.ts';
 import type { BuildOptions, BuildRequest } from './build-request.ts';
+import { executableFor } from './executable.ts';
 import { detectFlavor, flavorNamed, flavorRelease } from './flavor.ts';
 import { type BaseFacts, type BuildPlan, planBuild } from './plan.ts';
 import { detectArchitecture, detectInit, filledRoles, installedPackages, osReleaseOf } from './root-facts.ts';
@@ -61,13 +62,19 @@ export function factsOfTree(request: BuildRequest, base: Base, tree: RootTree): 
   };
 }
 
-/** The plan of a build from what is known of its root. */
+/**
+ * The plan of a build from what is known of its root.
+ * @throws KairosError `EXECUTABLE_UNSUITABLE`, and as `planBuild`
+ */
 export function planFor(host: Host, request: BuildRequest, facts: BaseFacts): BuildPlan {
   return planBuild(host, {
     definition: request.definition,
     directory: request.directory,
     facts,
-    executable: request.executable,
+    executable: executableFor(host, request.executable, {
+      architecture: facts.architecture,
+      libc: facts.flavor.libc,
+    }),
     output: request.output,
   });
 }

@@ -49,7 +49,10 @@ export const buildImageCommand = buildCommand<BuildImageFlags, [string?], Contex
     flags: {
       definition: word('Definition in YAML', 'file'),
       output: word('Folder of the OCI layout to write', 'folder'),
-      executable: word('The kairos that goes into the image; default: this one', 'file'),
+      executable: word(
+        'The kairos that goes into the image; default: this one, or that beside it which fits the root',
+        'file',
+      ),
       cache: word('Where bootstrapped roots are kept; default: ~/.cache/kairos', 'folder'),
       work: word('Where the root is unpacked meanwhile; default: beside the output', 'folder'),
       refresh: {
