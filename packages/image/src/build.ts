@@ -94,6 +94,7 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
         kernelVersion: kernel.version,
         architecture: plan.architecture,
         output: initrd,
+        ...signal,
       }),
     );
   const pack = () =>
