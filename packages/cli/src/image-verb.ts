@@ -10,6 +10,7 @@ import {
   type LocatedDefinition,
   mergeDefinition,
   readDefinition,
+  readDefinitionFlags,
 } from '@kairos/image/definition';
 import { planImage } from '@kairos/image/plan-image';
 import { describeStep } from '@kairos/image/plan-text';
@@ -78,11 +79,7 @@ function requestOf(base: string | undefined, flags: BuildImageFlags): BuildReque
     flags.definition === undefined
       ? { definition: {} as Definition, directory: process.cwd() }
       : readDefinition(readText(flags.definition), flags.definition);
-  // JSON is YAML, so flags are held against the same schema.
-  const own = readDefinition(
-    JSON.stringify(flagsAsDefinition(base, flags), undefined, 1),
-    'flags',
-  ).definition;
+  const own = readDefinitionFlags(flagsAsDefinition(base, flags));
   const epoch = process.env.SOURCE_DATE_EPOCH;
   if (flags.output === undefined) {
     throw new KairosError('OUTPUT_MISSING', 'Where shall the image go?', {
@@ -116,6 +113,7 @@ export async function buildImageVerb(base: string | undefined, flags: BuildImage
   try {
     if (flags.dryRun) {
       const plan = await planImage(machineHost(), request, options);
+      for (const warning of plan.warnings) process.stderr.write(`warning: ${warning}\n`);
       if (flags.json) return `${JSON.stringify(plan)}\n`;
       return plan.steps
         .map((step, index) => `${String(index + 1).padStart(3)}  ${describeStep(step)}\n`)

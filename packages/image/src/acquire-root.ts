@@ -168,6 +168,17 @@ export async function unpackArchive(
   }
 }
 
+/** @throws KairosError `BASE_NOT_FOUND` */
+export function checkDirectory(host: Host, source: string): void {
+  const status = host.files.status(source.replace(/\/+$/, '') || '/');
+  if (status?.kind === 'directory' || status?.kind === 'symlink') return;
+  throw new KairosError(
+    'BASE_NOT_FOUND',
+    status === undefined ? `The directory ${source} is not there` : `${source} is not a directory`,
+    { exit: 'notFound' },
+  );
+}
+
 /** Copies a directory, staying on its file system, sharing blocks where the file system can. */
 export async function copyDirectory(
   host: Host,
@@ -175,14 +186,7 @@ export async function copyDirectory(
   root: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const status = host.files.status(source.replace(/\/+$/, '') || '/');
-  if (status === undefined || (status.kind !== 'directory' && status.kind !== 'symlink')) {
-    throw new KairosError(
-      'BASE_NOT_FOUND',
-      status === undefined ? `The directory ${source} is not there` : `${source} is not a directory`,
-      { exit: 'notFound' },
-    );
-  }
+  checkDirectory(host, source);
   await copyTree(host, source, root, signal);
 }
 

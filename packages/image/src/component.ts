@@ -4,11 +4,12 @@ import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
 import { z } from 'zod';
 import { families, inits, roles } from './flavor.ts';
+import { imagePath } from './image-path.ts';
 import { readDocument } from './read-document.ts';
 import { systemFiles } from './system-data.ts';
 
 const mode = z.string().regex(/^0?[0-7]{3,4}$/, 'expected permission bits such as "0755"');
-const path = z.string().startsWith('/', 'expected an absolute path');
+const path = imagePath;
 
 export const componentSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected lower-case letters, digits and hyphens'),
@@ -152,18 +153,10 @@ function readComponent(host: Host, file: string): Component {
 }
 
 /**
- * The component that a definition names: one that the executable carries, or a path to a manifest.
- * @param directory What relative paths are relative to.
- * @throws KairosError `COMPONENT_UNKNOWN`, `COMPONENT_NOT_FOUND`, `COMPONENT_INVALID`
+ * A component that the executable carries.
+ * @throws KairosError `COMPONENT_UNKNOWN`
  */
-export function findComponent(host: Host, name: string, directory: string): Component {
-  if (name.includes('/')) {
-    const file = name.startsWith('/') ? name : join(directory, name);
-    return readComponent(
-      host,
-      host.files.status(file)?.kind === 'directory' ? join(file, 'component.yaml') : file,
-    );
-  }
+export function builtinComponent(name: string): Component {
   const known = builtinComponents();
   const found = known.get(name);
   if (found) return found;
@@ -176,4 +169,20 @@ export function findComponent(host: Host, name: string, directory: string): Comp
       hint: `Known: ${[...known.keys()].join(', ')}. One of your own is named by its path, such as ./components/mine.`,
     },
   );
+}
+
+/**
+ * The component that a definition names: one that the executable carries, or a path to a manifest.
+ * @param directory What relative paths are relative to.
+ * @throws KairosError `COMPONENT_UNKNOWN`, `COMPONENT_NOT_FOUND`, `COMPONENT_INVALID`
+ */
+export function findComponent(host: Host, name: string, directory: string): Component {
+  if (name.includes('/')) {
+    const file = name.startsWith('/') ? name : join(directory, name);
+    return readComponent(
+      host,
+      host.files.status(file)?.kind === 'directory' ? join(file, 'component.yaml') : file,
+    );
+  }
+  return builtinComponent(name);
 }

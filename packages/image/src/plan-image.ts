@@ -3,7 +3,7 @@ import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { RootTree } from '@kairos/host/root-tree';
-import { acquireRoot, debianRelease } from './acquire-root.ts';
+import { acquireRoot, checkDirectory, debianRelease } from './acquire-root.ts';
 import { type Base, parseBase, showBase } from './base.ts';
 import type { BuildOptions, BuildRequest } from './build-request.ts';
 import { executableFor } from './executable.ts';
@@ -91,7 +91,10 @@ export async function planImage(
 ): Promise<BuildPlan> {
   const base = baseOf(request);
   if (base.kind === 'debian') return planFor(host, request, factsOfDebian(request, base));
-  if (base.kind === 'dir') return planFor(host, request, factsOfTree(request, base, new RootTree(base.path)));
+  if (base.kind === 'dir') {
+    checkDirectory(host, base.path);
+    return planFor(host, request, factsOfTree(request, base, new RootTree(base.path)));
+  }
   const work = openWork(host, options.workDirectory);
   try {
     const tree = new RootTree(join(work.path, 'root'));

@@ -228,3 +228,37 @@ test('arm64 has no packages for BIOS', () => {
     ).toEqual([]);
   }
 });
+
+test('what the cloud-configs of an image say is checked when it is built', () => {
+  const config = (content: string): Definition => ({ cloudConfigs: [{ name: '90_site.yaml', content }] });
+  expect(() => plan(config('#cloud-config\nstages:\n  boot: [\n'))).toThrow(
+    expect.objectContaining({
+      code: 'CLOUD_CONFIG_INVALID',
+      exit: 'invalidInput',
+      message: expect.stringMatching(/^90_site\.yaml:4:1: /),
+    }),
+  );
+  expect(() => plan(config('#cloud-config\nusers: 3\n'))).toThrow(
+    '90_site.yaml:2:8: users: expected a list, found a number',
+  );
+  expect(plan(config('#cloud-config\nstagess: {}\n')).warnings).toEqual([
+    '90_site.yaml:2:1: unknown key stagess (did you mean stages?)',
+  ]);
+  expect(plan(config('stages: { boot: [{ commands: [ls] }] }\n')).warnings).toEqual([]);
+});
+
+test('files that would be laid in over each other, and what is no file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plan-'));
+  folders.push(folder);
+  writeFileSync(join(folder, 'users.yaml'), 'stages: {}\n');
+  mkdirSync(join(folder, 'tool'));
+  const refused = (definition: Definition, message: string) =>
+    expect(() => plan(definition, debian, folder)).toThrow(message);
+  const users = 'users.yaml';
+  refused(
+    { cloudConfigs: [users, { name: users, content: '' }] },
+    'Two files of the definition would be /system/oem/users.yaml',
+  );
+  refused({ files: [{ path: '/usr/bin/tool', source: 'tool' }] }, 'is not an ordinary file');
+  refused({ files: [{ path: '/usr/bin/tool', source: 'nowhere' }] }, 'is not there');
+});

@@ -7,6 +7,10 @@ import type { BuildPlan } from './plan.ts';
 import { baseOf, factsOfDebian, factsOfTree, planFor, wishedArchitecture } from './plan-image.ts';
 import { describeStep } from './plan-text.ts';
 
+function warn({ options }: Build, { warnings }: BuildPlan): void {
+  for (const message of warnings) options.onProgress?.({ step: 'plan', message, warning: true });
+}
+
 /** Gets the root and makes the plan; for a base that is there already, the plan needs the root. */
 export async function prepareRoot(build: Build): Promise<BuildPlan> {
   const { host, request, options, tree, work } = build;
@@ -17,6 +21,7 @@ export async function prepareRoot(build: Build): Promise<BuildPlan> {
       acquireRoot(host, base, wishedArchitecture(request), tree.root, options.signal),
     );
     const plan = planFor(host, request, factsOfTree(request, base, tree));
+    warn(build, plan);
     const install = stepOf(plan, 'install-packages');
     if (install !== undefined) {
       await timed(build, 'packages', describeStep(install), () =>
@@ -27,6 +32,7 @@ export async function prepareRoot(build: Build): Promise<BuildPlan> {
   }
   const facts = factsOfDebian(request, base);
   const plan = planFor(host, request, facts);
+  warn(build, plan);
   const { archive } = await timed(
     build,
     'bootstrap',
