@@ -262,3 +262,18 @@ test('files that would be laid in over each other, and what is no file', () => {
   refused({ files: [{ path: '/usr/bin/tool', source: 'tool' }] }, 'is not an ordinary file');
   refused({ files: [{ path: '/usr/bin/tool', source: 'nowhere' }] }, 'is not there');
 });
+
+test('files that would not be there on a node are told', () => {
+  const of = (...paths: string[]) => plan({ files: paths.map((path) => ({ path, content: '' })) }).warnings;
+  expect(
+    of('/usr/local/bin/tool', '/oem/90_site.yaml', '/etc/hostname', '/tmp/x', '/var/log/site/x'),
+  ).toEqual([
+    'a node does not see /usr/local/bin/tool: the persistent partition is mounted over /usr/local',
+    'a node does not see /oem/90_site.yaml: the OEM partition is mounted over /oem',
+    '/etc/hostname is removed from an image: each node has its own, or it is of the build',
+    '/tmp/x is removed from an image: each node has its own, or it is of the build',
+    '/var/log/site/x is removed from an image: each node has its own, or it is of the build',
+  ]);
+  expect(of('/usr/localized', '/usr/bin/tool', '/etc/motd', '/var/lib/site/x', '/opt/x')).toEqual([]);
+  expect(plan({}).warnings).toEqual([]);
+});

@@ -5,6 +5,7 @@ import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { type Base, showBase } from './base.ts';
 import type { BuildStep } from './build-step.ts';
+import { whyLost } from './clean.ts';
 import { checkCloudConfig } from './cloud-config.ts';
 import { builtinComponent, builtinComponents, type Component, findComponent } from './component.ts';
 import type { Definition } from './definition.ts';
@@ -299,6 +300,12 @@ export function planBuild(host: Host, request: PlanRequest): BuildPlan {
   const services = manifests.flatMap(({ services: wanted }) => wanted[init] ?? []);
   const bootloader = manifests.some(({ provides }) => provides === 'bootloader');
   const own = definitionFileSteps(host, request);
+  const theirs = components
+    .filter(({ manifest }) => !builtinComponents().has(manifest.name))
+    .flatMap((component) => fileSteps(component, init));
+  const lost = [...theirs, ...own.steps].flatMap((step) =>
+    step.kind === 'file' || step.kind === 'copy-file' ? (whyLost(step.path) ?? []) : [],
+  );
   const steps: BuildStep[] = [
     baseStep(facts, packages),
     ...(facts.base.kind !== 'debian' && missing.length > 0
@@ -361,7 +368,7 @@ export function planBuild(host: Host, request: PlanRequest): BuildPlan {
       ...manifests.flatMap(({ kernelArguments }) => kernelArguments),
       ...(definition.kernelArguments ?? []),
     ],
-    warnings: own.warnings,
+    warnings: [...own.warnings, ...lost],
     steps,
   };
 }
