@@ -61,6 +61,11 @@ test.each([
     undefined,
   ],
   [
+    'kernelArguments: [quiet, root=/dev/sda1]\n',
+    'os.yaml:1:26: kernelArguments.1: this argument says which system boots',
+    undefined,
+  ],
+  [
     'packages: vim\n',
     'os.yaml:1:11: packages must be a list, and is a text',
     'Write [one, two], or each item on a line of its own after "- ".',

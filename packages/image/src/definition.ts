@@ -9,14 +9,10 @@ import { builtinComponent } from './component.ts';
 import { compressions, filesystemTypes } from './filesystem.ts';
 import { flavorNamed, inits } from './flavor.ts';
 import { imagePath } from './image-path.ts';
+import { kernelArgument } from './kernel-argument.ts';
 import { checkValue, readDocument } from './read-document.ts';
 
 const mode = z.string().regex(/^0?[0-7]{3,4}$/, 'expected permission bits such as "0644"');
-
-/** A word of the kernel's command line. GRUB and the kernel read them, so nothing that either would interpret. */
-const kernelArgument = z
-  .string()
-  .regex(/^[^\s"'`$\\{}]+$/, 'a kernel argument has no spaces, quotes, $, backslashes or braces');
 
 export const definitionSchema = z.strictObject({
   /** `debian:13`, `dir:…`, `tar:…`, `oci:…`, `oci-archive:…`, `docker-archive:…`. */

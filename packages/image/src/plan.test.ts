@@ -1,5 +1,5 @@
-import { afterEach, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { afterEach, describe, expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { directoryHost } from '@kairos/host/directory';
@@ -125,10 +125,10 @@ kernelArguments: [mine=1]
 `,
   );
   const made = plan({ components: ['./mine'] }, debian, folder);
-  expect(step(made, 'file')).toContainEqual({
-    kind: 'file',
+  expect(step(made, 'copy-file')).toContainEqual({
+    kind: 'copy-file',
     path: '/etc/mine/mine.conf',
-    content: 'value\n',
+    source: join(folder, 'mine/etc/mine.conf'),
     mode: 0o600,
     from: 'mine',
   });
@@ -276,4 +276,55 @@ test('files that would not be there on a node are told', () => {
   ]);
   expect(of('/usr/localized', '/usr/bin/tool', '/etc/motd', '/var/lib/site/x', '/opt/x')).toEqual([]);
   expect(plan({}).warnings).toEqual([]);
+});
+
+test('a component of a user adds no kernel argument that would be read as several, or as the system to boot', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plan-'));
+  folders.push(folder);
+  for (const word of ['a b', 'root=LABEL=X', '"$x"']) {
+    writeFileSync(
+      join(folder, 'component.yaml'),
+      JSON.stringify({ name: 'mine', description: 'x', kernelArguments: [word] }),
+    );
+    expect(() => plan({ components: ['./component.yaml'] }, debian, folder)).toThrow('component.yaml:1:');
+  }
+});
+
+describe('files beside the manifest of a component', () => {
+  const of = (files: object) => {
+    const folder = mkdtempSync(join(tmpdir(), 'component-'));
+    folders.push(folder);
+    mkdirSync(join(folder, 'parts/deep'), { recursive: true });
+    mkdirSync(join(folder, 'linked'));
+    // No text: what read it as one would change it.
+    writeFileSync(join(folder, 'parts/deep/program'), Uint8Array.of(0x7f, 0xff, 0xfe, 0));
+    symlinkSync('/etc/shadow', join(folder, 'linked/key'));
+    writeFileSync(
+      join(folder, 'component.yaml'),
+      JSON.stringify({ name: 'mine', description: 'x', files: [files] }),
+    );
+    const made = plan({ components: ['./component.yaml'] }, debian, folder);
+    return step(made, 'copy-file').flatMap((each) =>
+      'source' in each && each.source.startsWith(folder)
+        ? [`${each.source.slice(folder.length)} to ${each.path}`]
+        : [],
+    );
+  };
+  test.each([
+    [{ path: '/usr/lib/x', source: 'parts/deep/program' }, '/parts/deep/program to /usr/lib/x'],
+    [{ path: '/usr/lib/x', source: './parts//deep/program' }, '/parts/deep/program to /usr/lib/x'],
+    [{ path: '/usr/lib/x', directory: 'parts' }, '/parts/deep/program to /usr/lib/x/deep/program'],
+    [{ path: '/usr/lib/x', directory: './parts/' }, '/parts/deep/program to /usr/lib/x/deep/program'],
+  ])('%j', (files, expected) => {
+    expect(of(files)).toEqual([expected]);
+  });
+  test.each([
+    [{ path: '/usr/lib/x', directory: 'nowhere' }, 'there is no directory nowhere beside it'],
+    [{ path: '/usr/lib/x', directory: 'parts/deep/program' }, 'parts/deep/program is not a directory'],
+    [{ path: '/usr/lib/x', source: 'parts' }, 'parts is a directory'],
+    [{ path: '/usr/lib/x', source: 'linked/key' }, 'linked/key is a symbolic link'],
+    [{ path: '/usr/lib/x', directory: 'linked' }, 'linked/key is a symbolic link'],
+  ])('%j is refused', (files, message) => {
+    expect(() => of(files)).toThrow(message);
+  });
 });

@@ -7,7 +7,14 @@ import { type Base, showBase } from './base.ts';
 import type { BuildStep } from './build-step.ts';
 import { whyLost } from './clean.ts';
 import { checkCloudConfig } from './cloud-config.ts';
-import { builtinComponent, builtinComponents, type Component, findComponent } from './component.ts';
+import {
+  builtinComponent,
+  builtinComponents,
+  type Component,
+  type ComponentSource,
+  findComponent,
+  plainPath,
+} from './component.ts';
 import type { Definition } from './definition.ts';
 import { type Flavor, type Init, packagesFor, type Role } from './flavor.ts';
 
@@ -163,6 +170,12 @@ function chooseComponents(
 const unique = <T>(items: readonly T[]): T[] => [...new Set(items)];
 const bits = (text: string) => Number.parseInt(text, 8);
 
+function sourceStep(source: ComponentSource, path: string, mode: number, from: string): BuildStep {
+  return typeof source === 'string'
+    ? { kind: 'file', path, content: source, mode, from }
+    : { kind: 'copy-file', path, source: source.file, mode, from };
+}
+
 function fileSteps(component: Component, init: Init): BuildStep[] {
   const { manifest, sources } = component;
   const from = manifest.name;
@@ -173,25 +186,22 @@ function fileSteps(component: Component, init: Init): BuildStep[] {
   );
   const files = manifest.files.filter(fits).flatMap((entry): BuildStep[] => {
     const mode = bits(entry.mode);
-    const { directory } = entry;
-    if (directory !== undefined) {
+    if (entry.directory !== undefined) {
+      const directory = plainPath(entry.directory);
       return [...sources]
         .filter(([name]) => name.startsWith(`${directory}/`))
-        .map(([name, content]) => ({
-          kind: 'file' as const,
-          path: join(entry.path, name.slice(directory.length + 1)),
-          content,
-          mode,
-          from,
-        }));
+        .map(([name, source]) =>
+          sourceStep(source, join(entry.path, name.slice(directory.length + 1)), mode, from),
+        );
     }
-    const content = entry.content ?? (entry.source === undefined ? undefined : sources.get(entry.source));
-    if (content === undefined) {
+    const source =
+      entry.content ?? (entry.source === undefined ? undefined : sources.get(plainPath(entry.source)));
+    if (source === undefined) {
       throw new KairosError('COMPONENT_INVALID', `${component.from}: there is no file ${entry.source}`, {
         exit: 'invalidInput',
       });
     }
-    return [{ kind: 'file', path: entry.path, content, mode, from }];
+    return [sourceStep(source, entry.path, mode, from)];
   });
   const links = manifest.links
     .filter(fits)
