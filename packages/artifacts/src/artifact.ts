@@ -4,6 +4,7 @@ import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize, MiB } from '@kairos/facts/size';
 import type { Host, RunOptions, RunResult } from '@kairos/host/host';
 import { checkOutputFile, outputNotWritable } from '@kairos/host/output-file';
+import { requirePrograms } from '@kairos/host/required-programs';
 import { readStream, throwIfStopped } from '@kairos/host/streams';
 import { checkCloudConfig } from './cloud-config.ts';
 
@@ -47,38 +48,6 @@ export interface Workshop {
   readonly signal: AbortSignal | undefined;
   /** Runs a program in `folder`, in a fixed locale and time zone. */
   run(argv: readonly [string, ...string[]], options?: RunOptions): Promise<RunResult>;
-}
-
-const packages: Readonly<Record<string, string>> = {
-  xorriso: 'xorriso',
-  'mkfs.vfat': 'dosfstools',
-  mmd: 'mtools',
-  mcopy: 'mtools',
-  mke2fs: 'e2fsprogs',
-  debugfs: 'e2fsprogs',
-  sfdisk: 'fdisk',
-  truncate: 'coreutils',
-  'qemu-img': 'qemu-utils',
-};
-
-/** Paths of the programs. An ordinary user's PATH may not name `/usr/sbin`. */
-function locate(host: Host, programs: readonly string[]): Map<string, string> {
-  const found = new Map<string, string>();
-  const missing: string[] = [];
-  for (const program of programs) {
-    const path = host.which(program);
-    if (path === undefined) missing.push(program);
-    else found.set(program, path);
-  }
-  if (missing.length > 0) {
-    const names = [...new Set(missing.map((program) => packages[program] ?? program))].sort();
-    throw new KairosError('TOOL_MISSING', `Programs are missing: ${missing.join(', ')}`, {
-      exit: 'missingTool',
-      hint: `On Debian and Ubuntu: apt-get install ${names.join(' ')}`,
-      details: { missing, packages: names },
-    });
-  }
-  return found;
 }
 
 function noSpace(output: string, needed: number, free: number, cause?: unknown): KairosError {
@@ -135,7 +104,7 @@ export async function makeArtifact(
   if (options.cloudConfig !== undefined) {
     checkCloudConfig(options.cloudConfig, options.cloudConfigFile ?? 'cloud-config');
   }
-  const tools = locate(host, request.programs);
+  const tools = requirePrograms(host, request.programs);
   const output = resolve(options.output);
   checkOutputFile(host.files.real(output));
   const folder = join(dirname(output), `.${basename(output)}.${crypto.randomUUID().slice(0, 8)}`);

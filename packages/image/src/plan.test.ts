@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { directoryHost } from '@kairos/host/directory';
 import { machineHost } from '@kairos/host/machine';
 import { parseBase } from './base.ts';
+import { programsOf } from './build-programs.ts';
 import type { Definition } from './definition.ts';
 import { allFlavors, flavorNamed } from './flavor.ts';
 import { type BaseFacts, type BuildPlan, planBuild } from './plan.ts';
@@ -327,4 +328,16 @@ describe('files beside the manifest of a component', () => {
   ])('%j is refused', (files, message) => {
     expect(() => of(files)).toThrow(message);
   });
+});
+
+test('programs that a build calls', () => {
+  const given = { ...debian, base: parseBase('dir:/root') };
+  expect(programsOf(plan({}))).toEqual([
+    ...['mmdebstrap', 'mkfs.erofs'],
+    ...['veritysetup', 'tar', 'zstd', 'xz', 'sha256sum', 'truncate'],
+  ]);
+  expect(programsOf(plan({ filesystem: { type: 'squashfs' } }, given)).slice(0, 2)).toEqual([
+    'cp',
+    'mksquashfs',
+  ]);
 });
