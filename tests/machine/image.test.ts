@@ -331,6 +331,21 @@ describe('a build that does not come to its end', () => {
     }
   });
 
+  test('a full disk of the output is the one that is named', async () => {
+    const small = join(folder, 'small');
+    mkdirSync(small);
+    host.mount({ source: 'tmpfs', target: small, type: 'tmpfs', options: ['size=1m'] });
+    try {
+      const error = await errorOf(build({ request: { output: join(small, 'image') } }));
+      expect(error).toMatchObject({ code: 'NO_SPACE', exit: 'noSpace' });
+      expect(error.message).toMatch(new RegExp(`, ${small} has [\\d.]+ \\w+ free$`));
+      expect(readdirSync(small)).toEqual([]);
+      expectNothingLeft();
+    } finally {
+      host.unmount(small);
+    }
+  });
+
   test.each(['base', 'system', 'bootloader', 'filesystem', 'publish'])('interrupted at %s', async (when) => {
     const interrupt = new AbortController();
     const error = await errorOf(

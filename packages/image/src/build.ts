@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { mediaTypes } from '@kairos/facts/media-types';
@@ -180,6 +180,7 @@ export async function buildImage(
     });
   }
   if (base.kind === 'debian') planFor(host, request, factsOfDebian(request, base));
+  const places = [...new Set([options.workDirectory, dirname(request.output)])];
   const work = openWork(host, options.workDirectory);
   const tree = new RootTree(join(work.path, 'root'));
   let layout: LayoutWriter | undefined;
@@ -189,7 +190,7 @@ export async function buildImage(
     return await execute({ host, request, options, work: work.path, tree, milliseconds: {} }, layout);
   } catch (error) {
     // What an interrupted program says of its end is no news.
-    throw options.signal?.aborted ? interrupted(error) : withSpace(host, error, [options.workDirectory]);
+    throw options.signal?.aborted ? interrupted(error) : withSpace(host, error, places);
   } finally {
     layout?.abort();
     work.remove();
