@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
+import { parseBase, showBase } from '@kairos/image/base';
 import { buildImage } from '@kairos/image/build';
 import type { BuildOptions, BuildRequest } from '@kairos/image/build-request';
 import {
@@ -39,10 +40,16 @@ function fileOf(text: string): { source: string; path: string } {
   return { source: resolve(text.slice(0, at)), path: text.slice(at + 1) };
 }
 
+/** A base with its path relative to where the user is, not to a definition. */
+function baseFromHere(text: string): string {
+  const base = parseBase(text);
+  return base.kind === 'debian' ? text : showBase({ ...base, path: resolve(base.path) });
+}
+
 /** The flags as a definition. Absent flags are absent keys. */
 function flagsAsDefinition(base: string | undefined, flags: BuildImageFlags): Record<string, unknown> {
   const all: Record<string, unknown> = {
-    base,
+    base: base === undefined ? undefined : baseFromHere(base),
     flavor: flags.flavor,
     architecture: flags.architecture,
     version: flags.imageVersion,
