@@ -15,11 +15,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
+import { bootstrapDebian } from '@kairos/image/acquire-root';
 import { buildImage } from '@kairos/image/build';
 import type { BuildRequest } from '@kairos/image/build-request';
 import { checkRoot } from '@kairos/image/check/check';
 import type { Definition } from '@kairos/image/definition';
 import { syntheticElf } from '@kairos/image/initrd/synthetic-elf';
+import { openWork } from '@kairos/image/work-directory';
 import { findContainerImage, unpackImage } from '@kairos/oci/container-image';
 import { openLayout } from '@kairos/oci/layout';
 import { errorOf } from '../src/error-of.ts';
@@ -367,6 +369,59 @@ describe('a build that does not come to its end', () => {
     await errorOf(build({ definition: { withoutComponents: ['kernel'] } }));
     expect(readFileSync(join(layout, 'index.json'), 'utf8')).toBe(index);
     expect(readdirSync(folder).filter((name) => name.startsWith('.image'))).toEqual([]);
+  });
+
+  test('a bootstrap that is stopped leaves no mounts and no processes', async () => {
+    const programs = join(folder, 'programs');
+    mkdirSync(programs);
+    // Does what mmdebstrap does in the middle: mounts into the root, and has somebody run in it.
+    writeFileSync(
+      join(programs, 'mmdebstrap'),
+      `#!/bin/sh
+mkdir -p "$TMPDIR/root/dev"
+mount -t tmpfs none "$TMPDIR/root/dev"
+echo kept > "$TMPDIR/root/dev/file"
+setsid sleep 4242 &
+echo "I: mounted" >&2
+wait
+`,
+      { mode: 0o755 },
+    );
+    const path = process.env.PATH;
+    process.env.PATH = `${programs}:${path}`;
+    const controller = new AbortController();
+    const work = join(folder, 'work');
+    try {
+      const bootstrap = bootstrapDebian(host, {
+        ...{ suite: 'trixie', architecture: 'amd64', packages: [], mirror: 'http://localhost/debian' },
+        ...{ cache: join(folder, 'cache'), work, signal: controller.signal },
+        onLine: (line) => {
+          if (line === 'mounted') controller.abort();
+        },
+      });
+      expect((await errorOf(bootstrap)).exit).toBe('interrupted');
+    } finally {
+      process.env.PATH = path;
+    }
+    expect(host.mounts().filter(({ target }) => target.startsWith(folder))).toEqual([]);
+    const running = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .filter((name) => host.files.readTextIfAny(`/proc/${name}/cmdline`)?.includes('sleep\0' + '4242'));
+    expect(running).toEqual([]);
+    expect([readdirSync(work), readdirSync(join(folder, 'cache'))]).toEqual([[], []]);
+  });
+
+  test('what is mounted in a directory for work is not emptied with it', () => {
+    const parent = join(folder, 'work');
+    const work = openWork(host, parent);
+    const source = join(folder, 'of-the-machine');
+    const target = join(work.path, 'root/dev');
+    for (const path of [source, target]) mkdirSync(path, { recursive: true });
+    writeFileSync(join(source, 'null'), '');
+    host.mount({ source, target, type: 'none', options: ['bind'] });
+    work.remove();
+    expect(readdirSync(source)).toEqual(['null']);
+    expect(readdirSync(parent)).toEqual([]);
   });
 
   test('the next build removes what a killed one left', async () => {

@@ -18,6 +18,7 @@ const packages: Readonly<Record<string, string>> = {
   sfdisk: 'fdisk',
   sha256sum: 'coreutils',
   truncate: 'coreutils',
+  unshare: 'util-linux',
   veritysetup: 'cryptsetup-bin',
   xz: 'xz-utils',
 };

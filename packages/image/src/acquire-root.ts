@@ -115,7 +115,13 @@ export async function bootstrapDebian(
   const part = `${archive}.${process.pid}.part`;
   host.files.makeDirectory(temporary, { mode: 0o755 });
   try {
-    await host.run(['mmdebstrap', ...options, request.suite, part, ...sources] as [string, ...string[]], {
+    // In name spaces of its own: it mounts /dev, /proc and /sys into the root, and what is stopped in the middle would
+    // leave them there, for the removal of the directory to go into.
+    const command = [
+      ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
+      ...['mmdebstrap', ...options, request.suite, part, ...sources],
+    ] as [string, ...string[]];
+    await host.run(command, {
       // The distribution's initrd would be made and thrown away.
       env: { TMPDIR: temporary, INITRD: 'No', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
       ...(request.signal === undefined ? {} : { signal: request.signal }),

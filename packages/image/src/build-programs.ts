@@ -11,7 +11,7 @@ const filesystemPrograms: Readonly<Record<FilesystemType, readonly string[]>> = 
 export function programsOf(plan: { readonly steps: readonly BuildStep[] }): string[] {
   const filesystem = stepOf(plan, 'root-image')?.type ?? 'erofs';
   return [
-    ...(stepOf(plan, 'bootstrap') === undefined ? [] : ['mmdebstrap']),
+    ...(stepOf(plan, 'bootstrap') === undefined ? [] : ['mmdebstrap', 'unshare']),
     ...(stepOf(plan, 'copy') === undefined ? [] : ['cp']),
     ...filesystemPrograms[filesystem],
     ...['veritysetup', 'tar', 'zstd', 'xz', 'sha256sum', 'truncate'],

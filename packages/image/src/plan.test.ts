@@ -333,7 +333,7 @@ describe('files beside the manifest of a component', () => {
 test('programs that a build calls', () => {
   const given = { ...debian, base: parseBase('dir:/root') };
   expect(programsOf(plan({}))).toEqual([
-    ...['mmdebstrap', 'mkfs.erofs'],
+    ...['mmdebstrap', 'unshare', 'mkfs.erofs'],
     ...['veritysetup', 'tar', 'zstd', 'xz', 'sha256sum', 'truncate'],
   ]);
   expect(programsOf(plan({ filesystem: { type: 'squashfs' } }, given)).slice(0, 2)).toEqual([
