@@ -4,12 +4,14 @@ import {
   chownSync,
   copyFileSync,
   cpSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -317,6 +319,21 @@ describe('failure leaves what was there', () => {
     writeFileSync(join(place, 'file'), '');
     expect((await errorOf(build('iso', join(place, 'file/out')))).code).toBe('OUTPUT_NOT_WRITABLE');
     expect(readdirSync(place)).toEqual(['file']);
+  });
+
+  test('a device as output stays a device', async () => {
+    const place = folder('device');
+    const device = join(place, 'null');
+    const made = Bun.spawnSync(['mknod', device, 'c', '1', '3']);
+    expect(made.exitCode).toBe(0);
+    symlinkSync('null', join(place, 'link'));
+    for (const kind of ['iso', 'raw'] as const) {
+      for (const name of ['null', 'link']) {
+        expect((await errorOf(build(kind, join(place, name)))).code).toBe('OUTPUT_IS_DEVICE');
+      }
+    }
+    expect(lstatSync(device).isCharacterDevice()).toBe(true);
+    expect(readdirSync(place).sort()).toEqual(['link', 'null']);
   });
 });
 

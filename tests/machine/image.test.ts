@@ -13,11 +13,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Host } from '@kairos/host/host';
 import { machineHost } from '@kairos/host/machine';
+import { bootstrapDebian } from '@kairos/image/acquire-root';
 import { buildImage } from '@kairos/image/build';
 import type { BuildRequest } from '@kairos/image/build-request';
 import { checkRoot } from '@kairos/image/check/check';
 import type { Definition } from '@kairos/image/definition';
+import { syntheticElf } from '@kairos/image/initrd/synthetic-elf';
+import { openWork } from '@kairos/image/work-directory';
 import { findContainerImage, unpackImage } from '@kairos/oci/container-image';
 import { openLayout } from '@kairos/oci/layout';
 import { errorOf } from '../src/error-of.ts';
@@ -44,12 +48,20 @@ interface More {
   readonly definition?: Definition;
   readonly request?: Partial<BuildRequest>;
   readonly work?: string;
+  readonly host?: Host;
   readonly signal?: AbortSignal;
   readonly onStep?: (step: string) => void;
 }
-function build({ definition = {}, request = {}, work = join(folder, 'work'), signal, onStep }: More = {}) {
+function build({
+  definition = {},
+  request = {},
+  work = join(folder, 'work'),
+  host: on = host,
+  signal,
+  onStep,
+}: More = {}) {
   return buildImage(
-    host,
+    on,
     {
       definition: { base: `dir:${root}`, ...definition },
       directory: folder,
@@ -286,6 +298,20 @@ describe('what cannot be an image', () => {
     expectNothingLeft();
   });
 
+  test('a build without root, whose files would belong to whoever builds', async () => {
+    const error = await errorOf(build({ host: { ...host, uid: 1000 } }));
+    expect({ code: error.code, exit: error.exit }).toEqual({ code: 'NOT_ROOT', exit: 'notPermitted' });
+    expectNothingLeft();
+  });
+
+  test('an executable for another architecture, before packages are installed', async () => {
+    const executable = join(folder, 'kairos');
+    writeFileSync(executable, syntheticElf({ machine: 183, interpreter: '/lib/ld-linux-aarch64.so.1' }));
+    const error = await errorOf(build({ request: { executable } }));
+    expect(error.code).toBe('EXECUTABLE_UNSUITABLE');
+    expectNothingLeft();
+  });
+
   test('an unknown base', async () => {
     const error = await errorOf(build({ definition: { base: 'debain:13' } }));
     expect(error).toMatchObject({ code: 'BASE_UNKNOWN', exit: 'invalidInput' });
@@ -304,6 +330,21 @@ describe('a build that does not come to its end', () => {
       expectNothingLeft(work);
     } finally {
       host.unmount(work);
+    }
+  });
+
+  test('a full disk of the output is the one that is named', async () => {
+    const small = join(folder, 'small');
+    mkdirSync(small);
+    host.mount({ source: 'tmpfs', target: small, type: 'tmpfs', options: ['size=1m'] });
+    try {
+      const error = await errorOf(build({ request: { output: join(small, 'image') } }));
+      expect(error).toMatchObject({ code: 'NO_SPACE', exit: 'noSpace' });
+      expect(error.message).toMatch(new RegExp(`, ${small} has [\\d.]+ \\w+ free$`));
+      expect(readdirSync(small)).toEqual([]);
+      expectNothingLeft();
+    } finally {
+      host.unmount(small);
     }
   });
 
@@ -328,6 +369,59 @@ describe('a build that does not come to its end', () => {
     await errorOf(build({ definition: { withoutComponents: ['kernel'] } }));
     expect(readFileSync(join(layout, 'index.json'), 'utf8')).toBe(index);
     expect(readdirSync(folder).filter((name) => name.startsWith('.image'))).toEqual([]);
+  });
+
+  test('a bootstrap that is stopped leaves no mounts and no processes', async () => {
+    const programs = join(folder, 'programs');
+    mkdirSync(programs);
+    // Does what mmdebstrap does in the middle: mounts into the root, and has somebody run in it.
+    writeFileSync(
+      join(programs, 'mmdebstrap'),
+      `#!/bin/sh
+mkdir -p "$TMPDIR/root/dev"
+mount -t tmpfs none "$TMPDIR/root/dev"
+echo kept > "$TMPDIR/root/dev/file"
+setsid sleep 4242 &
+echo "I: mounted" >&2
+wait
+`,
+      { mode: 0o755 },
+    );
+    const path = process.env.PATH;
+    process.env.PATH = `${programs}:${path}`;
+    const controller = new AbortController();
+    const work = join(folder, 'work');
+    try {
+      const bootstrap = bootstrapDebian(host, {
+        ...{ suite: 'trixie', architecture: 'amd64', packages: [], mirror: 'http://localhost/debian' },
+        ...{ cache: join(folder, 'cache'), work, signal: controller.signal },
+        onLine: (line) => {
+          if (line === 'mounted') controller.abort();
+        },
+      });
+      expect((await errorOf(bootstrap)).exit).toBe('interrupted');
+    } finally {
+      process.env.PATH = path;
+    }
+    expect(host.mounts().filter(({ target }) => target.startsWith(folder))).toEqual([]);
+    const running = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .filter((name) => host.files.readTextIfAny(`/proc/${name}/cmdline`)?.includes('sleep\0' + '4242'));
+    expect(running).toEqual([]);
+    expect([readdirSync(work), readdirSync(join(folder, 'cache'))]).toEqual([[], []]);
+  });
+
+  test('what is mounted in a directory for work is not emptied with it', () => {
+    const parent = join(folder, 'work');
+    const work = openWork(host, parent);
+    const source = join(folder, 'of-the-machine');
+    const target = join(work.path, 'root/dev');
+    for (const path of [source, target]) mkdirSync(path, { recursive: true });
+    writeFileSync(join(source, 'null'), '');
+    host.mount({ source, target, type: 'none', options: ['bind'] });
+    work.remove();
+    expect(readdirSync(source)).toEqual(['null']);
+    expect(readdirSync(parent)).toEqual([]);
   });
 
   test('the next build removes what a killed one left', async () => {

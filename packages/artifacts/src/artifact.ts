@@ -3,6 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize, MiB } from '@kairos/facts/size';
 import type { Host, RunOptions, RunResult } from '@kairos/host/host';
+import { checkOutputFile, outputNotWritable } from '@kairos/host/output-file';
+import { requirePrograms } from '@kairos/host/required-programs';
 import { readStream, throwIfStopped } from '@kairos/host/streams';
 import { checkCloudConfig } from './cloud-config.ts';
 
@@ -48,38 +50,6 @@ export interface Workshop {
   run(argv: readonly [string, ...string[]], options?: RunOptions): Promise<RunResult>;
 }
 
-const packages: Readonly<Record<string, string>> = {
-  xorriso: 'xorriso',
-  'mkfs.vfat': 'dosfstools',
-  mmd: 'mtools',
-  mcopy: 'mtools',
-  mke2fs: 'e2fsprogs',
-  debugfs: 'e2fsprogs',
-  sfdisk: 'fdisk',
-  truncate: 'coreutils',
-  'qemu-img': 'qemu-utils',
-};
-
-/** Paths of the programs. An ordinary user's PATH may not name `/usr/sbin`. */
-function locate(host: Host, programs: readonly string[]): Map<string, string> {
-  const found = new Map<string, string>();
-  const missing: string[] = [];
-  for (const program of programs) {
-    const path = host.which(program);
-    if (path === undefined) missing.push(program);
-    else found.set(program, path);
-  }
-  if (missing.length > 0) {
-    const names = [...new Set(missing.map((program) => packages[program] ?? program))].sort();
-    throw new KairosError('TOOL_MISSING', `Programs are missing: ${missing.join(', ')}`, {
-      exit: 'missingTool',
-      hint: `On Debian and Ubuntu: apt-get install ${names.join(' ')}`,
-      details: { missing, packages: names },
-    });
-  }
-  return found;
-}
-
 function noSpace(output: string, needed: number, free: number, cause?: unknown): KairosError {
   return new KairosError(
     'NO_SPACE',
@@ -103,25 +73,12 @@ export interface ArtifactRequest {
   readonly needed: number;
 }
 
-function checkOutput(host: Host, output: string): void {
-  if (host.files.status(output)?.kind === 'directory') {
-    throw new KairosError('OUTPUT_IS_DIRECTORY', `Cannot write ${output}: it is a directory`, {
-      exit: 'usage',
-      hint: 'Name the file to write',
-    });
-  }
-}
-
 function makeFolder(host: Host, folder: string, output: string): void {
   try {
     host.files.makeDirectory(folder);
   } catch (cause) {
     if (isSystemError(cause, 'ENOSPC', 'EDQUOT')) throw noSpace(output, 0, 0, cause);
-    throw new KairosError('OUTPUT_NOT_WRITABLE', `Cannot write ${output}: ${reasonOf(cause)}`, {
-      exit: isSystemError(cause, 'EACCES', 'EPERM', 'EROFS') ? 'notPermitted' : 'failure',
-      hint: 'Give an output in a folder that you may write to',
-      cause,
-    });
+    throw outputNotWritable(output, cause);
   }
 }
 
@@ -130,8 +87,8 @@ function makeFolder(host: Host, folder: string, output: string): void {
  * synced, read once for its digest, and renamed; `<output>.sha256` follows. Whatever fails, the folder goes away and
  * what was there before stays.
  *
- * @throws KairosError `YAML_INVALID`, `CLOUD_CONFIG_NOT_A_MAPPING`, `TOOL_MISSING`, `NO_SPACE`, `OUTPUT_IS_DIRECTORY`, `OUTPUT_NOT_WRITABLE`, `INTERRUPTED`, and
- *   what `make` throws
+ * @throws KairosError `YAML_INVALID`, `CLOUD_CONFIG_NOT_A_MAPPING`, `TOOL_MISSING`, `NO_SPACE`, `OUTPUT_IS_DIRECTORY`, `OUTPUT_IS_DEVICE`,
+ *   `OUTPUT_NOT_WRITABLE`, `INTERRUPTED`, and what `make` throws
  */
 export async function makeArtifact(
   host: Host,
@@ -147,9 +104,9 @@ export async function makeArtifact(
   if (options.cloudConfig !== undefined) {
     checkCloudConfig(options.cloudConfig, options.cloudConfigFile ?? 'cloud-config');
   }
-  const tools = locate(host, request.programs);
+  const tools = requirePrograms(host, request.programs);
   const output = resolve(options.output);
-  checkOutput(host, output);
+  checkOutputFile(host.files.real(output));
   const folder = join(dirname(output), `.${basename(output)}.${crypto.randomUUID().slice(0, 8)}`);
   makeFolder(host, folder, output);
   const free = () => host.freeSpace(host.files.real(dirname(output)));

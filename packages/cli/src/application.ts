@@ -4,12 +4,12 @@ import {
   buildApplication,
   buildRouteMap,
   type CommandContext,
-  proposeCompletions,
   type RouteMap,
   type RouteMapBuilderArguments,
   run,
   text_en,
 } from '@stricli/core';
+import { completions } from './completion.ts';
 import { colourWanted, exitCodeOf, formatError } from './output.ts';
 
 /** What commands are given: the streams, and where they leave an exit code that is not a failure thrown. */
@@ -66,8 +66,8 @@ export async function runApplication(
   const context: Context = { process: own };
   const [first, ...words] = args;
   if (first === '__complete') {
-    for (const proposal of await proposeCompletions(application, words, context)) {
-      process.stdout.write(`${proposal.completion}\t${proposal.brief ?? ''}\n`);
+    for (const { completion, brief } of await completions(application, routes, words, context)) {
+      process.stdout.write(`${completion}\t${brief}\n`);
     }
     return 0;
   }

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
+import { parseBase, showBase } from '@kairos/image/base';
 import { buildImage } from '@kairos/image/build';
 import type { BuildOptions, BuildRequest } from '@kairos/image/build-request';
 import {
@@ -10,6 +11,7 @@ import {
   type LocatedDefinition,
   mergeDefinition,
   readDefinition,
+  readDefinitionFlags,
 } from '@kairos/image/definition';
 import { planImage } from '@kairos/image/plan-image';
 import { describeStep } from '@kairos/image/plan-text';
@@ -38,10 +40,16 @@ function fileOf(text: string): { source: string; path: string } {
   return { source: resolve(text.slice(0, at)), path: text.slice(at + 1) };
 }
 
+/** A base with its path relative to where the user is, not to a definition. */
+function baseFromHere(text: string): string {
+  const base = parseBase(text);
+  return base.kind === 'debian' ? text : showBase({ ...base, path: resolve(base.path) });
+}
+
 /** The flags as a definition. Absent flags are absent keys. */
 function flagsAsDefinition(base: string | undefined, flags: BuildImageFlags): Record<string, unknown> {
   const all: Record<string, unknown> = {
-    base,
+    base: base === undefined ? undefined : baseFromHere(base),
     flavor: flags.flavor,
     architecture: flags.architecture,
     version: flags.imageVersion,
@@ -78,11 +86,7 @@ function requestOf(base: string | undefined, flags: BuildImageFlags): BuildReque
     flags.definition === undefined
       ? { definition: {} as Definition, directory: process.cwd() }
       : readDefinition(readText(flags.definition), flags.definition);
-  // JSON is YAML, so flags are held against the same schema.
-  const own = readDefinition(
-    JSON.stringify(flagsAsDefinition(base, flags), undefined, 1),
-    'flags',
-  ).definition;
+  const own = readDefinitionFlags(flagsAsDefinition(base, flags));
   const epoch = process.env.SOURCE_DATE_EPOCH;
   if (flags.output === undefined) {
     throw new KairosError('OUTPUT_MISSING', 'Where shall the image go?', {
@@ -116,6 +120,7 @@ export async function buildImageVerb(base: string | undefined, flags: BuildImage
   try {
     if (flags.dryRun) {
       const plan = await planImage(machineHost(), request, options);
+      for (const warning of plan.warnings) process.stderr.write(`warning: ${warning}\n`);
       if (flags.json) return `${JSON.stringify(plan)}\n`;
       return plan.steps
         .map((step, index) => `${String(index + 1).padStart(3)}  ${describeStep(step)}\n`)

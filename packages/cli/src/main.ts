@@ -12,6 +12,9 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-v' || args[0]
   // A plain write: setting up process.stdout costs more than all the rest of the start.
   writeSync(1, `${program ?? 'kairos'} ${version}\n`);
 } else {
-  const { run } = await import('./run.ts');
-  process.exitCode = await run(program, args);
+  const [{ run }, { exitCodes }] = await Promise.all([import('./run.ts'), import('@kairos/facts/errors')]);
+  const code = await run(program, args);
+  // What was stopped may go on in a thread for a while; nobody waits for that.
+  if (code === exitCodes.interrupted) process.exit(code);
+  process.exitCode = code;
 }

@@ -26,3 +26,22 @@ test.each([
 ] as const)('colour: terminal %p, %j', (isTTY, env, wanted) => {
   expect(colourWanted({ isTTY }, env)).toBe(wanted);
 });
+
+test.each([
+  ['ENOENT', 11, undefined],
+  ['EACCES', 16, 'Run it with sudo, or as somebody who may'],
+  ['EROFS', 16, 'Name a place that can be written to'],
+  ['ENOSPC', 17, 'Make room, or name another place'],
+])('what the system refuses with %s is no defect', (code, exit, hint) => {
+  const error = Object.assign(new Error(`${code}: no, open '/x'`), { code, syscall: 'open' });
+  expect(formatError(error)).toBe(
+    `error: ${code}: no, open '/x'${hint === undefined ? '' : `\n  hint: ${hint}`}`,
+  );
+  expect(exitCodeOf(error)).toBe(exit);
+});
+
+test('what only bears such a code is one', () => {
+  const error = Object.assign(new Error('odd'), { code: 'ENOENT' });
+  expect(formatError(error)).toContain('defect');
+  expect(exitCodeOf(error)).toBe(1);
+});

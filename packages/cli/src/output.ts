@@ -1,4 +1,4 @@
-import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { type ExitKind, exitCodes, KairosError, reasonOf } from '@kairos/facts/errors';
 
 /** Whether people are likely to see colours: a terminal, and no wish to the contrary. */
 export function colourWanted(
@@ -8,12 +8,36 @@ export function colourWanted(
   return stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
 }
 
+/** What a refusal of the system means to its user, where nothing nearer to it has said so. */
+const refusals: Readonly<Record<string, readonly [exit: ExitKind, hint?: string]>> = {
+  ENOENT: ['notFound'],
+  ENOTDIR: ['notFound'],
+  EISDIR: ['failure'],
+  EACCES: ['notPermitted', 'Run it with sudo, or as somebody who may'],
+  EPERM: ['notPermitted', 'Run it with sudo, or as somebody who may'],
+  EROFS: ['notPermitted', 'Name a place that can be written to'],
+  ENOSPC: ['noSpace', 'Make room, or name another place'],
+  EDQUOT: ['noSpace', 'Make room, or name another place'],
+  EIO: ['failure', 'The disk or the medium is failing: see dmesg'],
+};
+
+/** The refusal that an error of a system call is; `undefined` for anything else thrown. */
+function refusalOf(error: unknown): readonly [exit: ExitKind, hint?: string] | undefined {
+  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return undefined;
+  return Object.hasOwn(refusals, String(error.code)) ? refusals[String(error.code)] : undefined;
+}
+
 /** An error as people read it: what failed and why, then the way out. */
 export function formatError(error: unknown, options: { colour?: boolean; debug?: boolean } = {}): string {
   const red = (text: string) => (options.colour ? `\x1b[31m${text}\x1b[0m` : text);
   if (!(error instanceof KairosError)) {
     const reason = reasonOf(error);
     const stack = options.debug && error instanceof Error ? `\n${error.stack}` : '';
+    const refusal = refusalOf(error);
+    if (refusal !== undefined) {
+      const [, hint] = refusal;
+      return `${red('error')}: ${reason}${hint === undefined ? '' : `\n  hint: ${hint}`}${stack}`;
+    }
     return `${red('error')}: ${reason}\n  This is a defect in the program; KAIROS_DEBUG=1 shows where.${stack}`;
   }
   const lines = [`${red('error')}: ${error.message}`];
@@ -24,5 +48,6 @@ export function formatError(error: unknown, options: { colour?: boolean; debug?:
 
 /** The exit code of anything thrown. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof KairosError ? error.exitCode : 1;
+  if (error instanceof KairosError) return error.exitCode;
+  return exitCodes[refusalOf(error)?.[0] ?? 'failure'];
 }

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test';
 import { ProgressLine } from './progress.ts';
 
-function capture(isTTY: boolean) {
+function capture(isTTY: boolean, quiet = false) {
   let text = '';
-  const line = new ProgressLine({ isTTY, columns: 40, write: (part: string) => (text += part) });
+  const line = new ProgressLine({ isTTY, columns: 40, write: (part: string) => (text += part) }, quiet);
   return { line, text: () => text.replace(/\d+\.\d s/g, 'T s') };
 }
 
@@ -21,4 +21,18 @@ test('a terminal gets one line with a share', () => {
   line.report({ step: 'copy', message: 'Copying', done: 1, total: 4 });
   line.end();
   expect(text().replaceAll(/ +T/g, 'T')).toBe('\rT s  Copying 25%\n');
+});
+
+test.each([
+  [true, false, '\rT s  Copying\nwarning: LONG\n\rT s  Copying\n'],
+  [false, false, 'T s  Copying\nwarning: LONG\nT s  Copying\n'],
+  [false, true, 'warning: LONG\n'],
+])('a warning is shown whole (terminal %p, quiet %p)', (isTTY, quiet, expected) => {
+  const long = 'a name that is longer than the terminal is wide, and then some';
+  const { line, text } = capture(isTTY, quiet);
+  line.report({ step: 'copy', message: 'Copying' });
+  line.report({ step: 'plan', message: long, warning: true });
+  line.report({ step: 'copy', message: 'Copying' });
+  line.end();
+  expect(text().replaceAll(/ +T/g, 'T').replace(long, 'LONG')).toBe(expected);
 });

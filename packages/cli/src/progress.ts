@@ -6,6 +6,8 @@ export interface Progress {
   /** Bytes or items done and in all, where they are known. */
   readonly done?: number;
   readonly total?: number;
+  /** Not a step but something that its user should look at. */
+  readonly warning?: boolean;
 }
 
 /** Redraws on a terminal no more often than this, in milliseconds. */
@@ -27,6 +29,12 @@ export class ProgressLine {
   ) {}
 
   report = (progress: Progress): void => {
+    if (progress.warning) {
+      // Whole, also where a step's line would be cut, and also for who wants no progress.
+      this.end();
+      this.stream.write(`warning: ${progress.message}\n`);
+      return;
+    }
     if (this.quiet) return;
     const seconds = ((performance.now() - this.started) / 1000).toFixed(1).padStart(6);
     if (!this.stream.isTTY) {
@@ -52,5 +60,6 @@ export class ProgressLine {
   end(): void {
     if (this.stream.isTTY && this.last) this.stream.write('\n');
     this.last = '';
+    this.width = 0;
   }
 }

@@ -69,3 +69,9 @@ test('remembers what was written, with the directories made for it', () => {
 test('a directory is not overwritten by a file', () => {
   expect(() => tree.write('/usr/lib', '')).toThrow('a directory is there');
 });
+
+test('a path that goes on below a file leads to nothing', () => {
+  writeFileSync(join(tree.root, 'file'), '');
+  expect(tree.status('/file/below/it')).toBeUndefined();
+  expect(tree.isFile('/file/below')).toBe(false);
+});

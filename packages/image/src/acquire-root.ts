@@ -115,7 +115,13 @@ export async function bootstrapDebian(
   const part = `${archive}.${process.pid}.part`;
   host.files.makeDirectory(temporary, { mode: 0o755 });
   try {
-    await host.run(['mmdebstrap', ...options, request.suite, part, ...sources] as [string, ...string[]], {
+    // In name spaces of its own: it mounts /dev, /proc and /sys into the root, and what is stopped in the middle would
+    // leave them there, for the removal of the directory to go into.
+    const command = [
+      ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
+      ...['mmdebstrap', ...options, request.suite, part, ...sources],
+    ] as [string, ...string[]];
+    await host.run(command, {
       // The distribution's initrd would be made and thrown away.
       env: { TMPDIR: temporary, INITRD: 'No', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
       ...(request.signal === undefined ? {} : { signal: request.signal }),
@@ -168,6 +174,17 @@ export async function unpackArchive(
   }
 }
 
+/** @throws KairosError `BASE_NOT_FOUND` */
+export function checkDirectory(host: Host, source: string): void {
+  const status = host.files.status(source.replace(/\/+$/, '') || '/');
+  if (status?.kind === 'directory' || status?.kind === 'symlink') return;
+  throw new KairosError(
+    'BASE_NOT_FOUND',
+    status === undefined ? `The directory ${source} is not there` : `${source} is not a directory`,
+    { exit: 'notFound' },
+  );
+}
+
 /** Copies a directory, staying on its file system, sharing blocks where the file system can. */
 export async function copyDirectory(
   host: Host,
@@ -175,14 +192,7 @@ export async function copyDirectory(
   root: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const status = host.files.status(source.replace(/\/+$/, '') || '/');
-  if (status === undefined || (status.kind !== 'directory' && status.kind !== 'symlink')) {
-    throw new KairosError(
-      'BASE_NOT_FOUND',
-      status === undefined ? `The directory ${source} is not there` : `${source} is not a directory`,
-      { exit: 'notFound' },
-    );
-  }
+  checkDirectory(host, source);
   await copyTree(host, source, root, signal);
 }
 

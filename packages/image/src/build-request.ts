@@ -11,7 +11,7 @@ export interface ProgressEvent {
 export interface BuildRequest extends LocatedDefinition {
   /** Directory of the OCI layout. */
   readonly output: string;
-  /** The executable that goes into the image; it must fit the image's architecture and C library. */
+  /** The executable that goes into the image; one beside it is taken where that fits the root and it does not. */
   readonly executable: string;
   /** Seconds since 1970 (`SOURCE_DATE_EPOCH`). Default: the later of the dates of kernel and os-release. */
   readonly epoch?: number;

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { mediaTypes } from '@kairos/facts/media-types';
@@ -94,6 +94,7 @@ async function execute(build: Build, layout: LayoutWriter): Promise<BuildResult>
         kernelVersion: kernel.version,
         architecture: plan.architecture,
         output: initrd,
+        ...signal,
       }),
     );
   const pack = () =>
@@ -162,7 +163,7 @@ function withSpace(host: Host, error: unknown, places: readonly string[]): unkno
  * Builds an OS image: an OCI layout with the container form and the boot form. Until the whole is right and on the
  * disk, nothing is under the final name; whatever fails or is interrupted leaves nothing behind.
  * @throws KairosError `BASE_*`, `FLAVOR_*`, `COMPONENT_*`, `KERNEL_*`, `INIT_*`, `BOOTLOADER_MISSING`,
- * `FILESYSTEM_UNSUPPORTED`, `NO_SPACE`, `INTERRUPTED`, `TOOL_*`, `TAR_*`
+ * `FILESYSTEM_UNSUPPORTED`, `EXECUTABLE_UNSUITABLE`, `NOT_ROOT`, `NO_SPACE`, `INTERRUPTED`, `TOOL_*`, `TAR_*`
  */
 export async function buildImage(
   host: Host,
@@ -171,7 +172,15 @@ export async function buildImage(
 ): Promise<BuildResult> {
   // What can be wrong with the request is found before anything is made.
   const base = baseOf(request);
+  if (host.uid !== 0) {
+    // Files would belong to whoever builds, also those that are set-user-id: an image that boots into trouble.
+    throw new KairosError('NOT_ROOT', 'Building an image needs root, for files to keep their owners', {
+      exit: 'notPermitted',
+      hint: 'Run the same command with sudo. --dry-run, kairos build iso and kairos build raw need no root.',
+    });
+  }
   if (base.kind === 'debian') planFor(host, request, factsOfDebian(request, base));
+  const places = [...new Set([options.workDirectory, dirname(request.output)])];
   const work = openWork(host, options.workDirectory);
   const tree = new RootTree(join(work.path, 'root'));
   let layout: LayoutWriter | undefined;
@@ -181,7 +190,7 @@ export async function buildImage(
     return await execute({ host, request, options, work: work.path, tree, milliseconds: {} }, layout);
   } catch (error) {
     // What an interrupted program says of its end is no news.
-    throw options.signal?.aborted ? interrupted(error) : withSpace(host, error, [options.workDirectory]);
+    throw options.signal?.aborted ? interrupted(error) : withSpace(host, error, places);
   } finally {
     layout?.abort();
     work.remove();

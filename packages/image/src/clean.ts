@@ -47,6 +47,25 @@ const emptied = [
   '/var/lib/NetworkManager',
 ];
 
+/** Places of the image that a node mounts something over. */
+const hidden: readonly (readonly [directory: string, by: string])[] = [
+  ['/usr/local', 'the persistent partition'],
+  ['/oem', 'the OEM partition'],
+];
+
+/** Why a file that somebody lays into an image would not be there on a node; `undefined` where it would. */
+export function whyLost(path: string): string | undefined {
+  const below = (directory: string) => path.startsWith(`${directory}/`);
+  const mount = hidden.find(([directory]) => below(directory));
+  if (mount !== undefined) {
+    return `a node does not see ${path}: ${mount[1]} is mounted over ${mount[0]}`;
+  }
+  if (removed.includes(path) || emptied.some(below) || below('/var/log')) {
+    return `${path} is removed from an image: each node has its own, or it is of the build`;
+  }
+  return undefined;
+}
+
 /** Files in `/boot` that are the distribution's initrd: the image has its own. */
 const initrdName = /^(initrd|initramfs)/;
 

@@ -4,11 +4,13 @@ import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
 import { z } from 'zod';
 import { families, inits, roles } from './flavor.ts';
+import { imagePath } from './image-path.ts';
+import { kernelArgument } from './kernel-argument.ts';
 import { readDocument } from './read-document.ts';
 import { systemFiles } from './system-data.ts';
 
 const mode = z.string().regex(/^0?[0-7]{3,4}$/, 'expected permission bits such as "0755"');
-const path = z.string().startsWith('/', 'expected an absolute path');
+const path = imagePath;
 
 export const componentSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected lower-case letters, digits and hyphens'),
@@ -54,7 +56,7 @@ export const componentSchema = z.strictObject({
       z.strictObject({ enable: z.array(z.string()).default([]), mask: z.array(z.string()).default([]) }),
     )
     .default({}),
-  kernelArguments: z.array(z.string()).default([]),
+  kernelArguments: z.array(kernelArgument).default([]),
   /** What must be in the image in the end. */
   checks: z
     .array(
@@ -69,13 +71,16 @@ export const componentSchema = z.strictObject({
 });
 export type ComponentManifest = z.infer<typeof componentSchema>;
 
-/** A component with the texts of the files that its manifest names. */
+/** A file that a manifest names: a text that the executable carries, or a file of this machine, whatever is in it. */
+export type ComponentSource = string | { readonly file: string };
+
+/** A component with the files that its manifest names. */
 export interface Component {
   readonly manifest: ComponentManifest;
   /** Where it comes from, for messages. */
   readonly from: string;
-  /** Content of a file by its path relative to the manifest. */
-  readonly sources: ReadonlyMap<string, string>;
+  /** Files by their paths relative to the manifest. */
+  readonly sources: ReadonlyMap<string, ComponentSource>;
 }
 
 function invalid(from: string, message: string, hint?: string): KairosError {
@@ -113,6 +118,21 @@ export function builtinComponents(): ReadonlyMap<string, Component> {
   return builtins;
 }
 
+/** A path of a manifest as it is a key of {@link Component.sources}: `./files/` is `files`. */
+export const plainPath = (relative: string): string => normalize(relative).replace(/(?<=.)\/+$/, '');
+
+function linksAndOthers(from: string, relative: string, kind: string): KairosError {
+  return invalid(
+    from,
+    `${relative} is ${kind === 'symlink' ? 'a symbolic link' : kind === 'directory' ? 'a directory' : 'no ordinary file'}`,
+    kind === 'symlink'
+      ? 'Lay in the file itself, or make the link in the image with links:.'
+      : kind === 'directory'
+        ? 'Write directory: instead of source:.'
+        : undefined,
+  );
+}
+
 /** Reads a component of a user: `component.yaml` with its files beside it. */
 function readComponent(host: Host, file: string): Component {
   const text = host.files.readTextIfAny(file);
@@ -123,25 +143,31 @@ function readComponent(host: Host, file: string): Component {
   }
   const { value: manifest } = readDocument(componentSchema, text, file, 'COMPONENT');
   checkFiles(manifest, file);
-  const sources = new Map<string, string>();
+  const sources = new Map<string, ComponentSource>();
   const inside = (relative: string): string => {
-    const plain = normalize(relative);
+    const plain = plainPath(relative);
     if (plain.startsWith('/') || plain === '..' || plain.startsWith('../')) {
       throw invalid(file, `${relative} is not below the directory of the manifest`);
     }
     return plain;
   };
   const take = (relative: string) => {
-    const content = host.files.readTextIfAny(join(dirname(file), relative));
-    if (content === undefined) throw invalid(file, `there is no file ${relative} beside it`);
-    sources.set(relative, content);
+    const place = join(dirname(file), relative);
+    const kind = host.files.status(place)?.kind;
+    if (kind === undefined) throw invalid(file, `there is no file ${relative} beside it`);
+    // A link would bring whatever file of this machine it leads to, such as a key of who builds.
+    if (kind !== 'file') throw linksAndOthers(file, relative, kind);
+    sources.set(relative, { file: place });
   };
   const takeAll = (relative: string) => {
+    const there = host.files.status(join(dirname(file), relative))?.kind;
+    if (there === undefined) throw invalid(file, `there is no directory ${relative} beside it`);
+    if (there !== 'directory') throw invalid(file, `${relative} is not a directory`);
     for (const name of host.files.list(join(dirname(file), relative))) {
       const place = `${relative}/${name}`;
       const kind = host.files.status(join(dirname(file), place))?.kind;
       if (kind === 'directory') takeAll(place);
-      else if (kind === 'file') take(place);
+      else take(place);
     }
   };
   for (const entry of manifest.files) {
@@ -149,6 +175,25 @@ function readComponent(host: Host, file: string): Component {
     if (entry.directory !== undefined) takeAll(inside(entry.directory));
   }
   return { manifest, from: file, sources };
+}
+
+/**
+ * A component that the executable carries.
+ * @throws KairosError `COMPONENT_UNKNOWN`
+ */
+export function builtinComponent(name: string): Component {
+  const known = builtinComponents();
+  const found = known.get(name);
+  if (found) return found;
+  const meant = didYouMean(name, known.keys());
+  throw new KairosError(
+    'COMPONENT_UNKNOWN',
+    `There is no component ${JSON.stringify(name)}${meant === undefined ? '' : `, did you mean ${JSON.stringify(meant)}?`}`,
+    {
+      exit: 'invalidInput',
+      hint: `Known: ${[...known.keys()].join(', ')}. One of your own is named by its path, such as ./components/mine.`,
+    },
+  );
 }
 
 /**
@@ -164,16 +209,5 @@ export function findComponent(host: Host, name: string, directory: string): Comp
       host.files.status(file)?.kind === 'directory' ? join(file, 'component.yaml') : file,
     );
   }
-  const known = builtinComponents();
-  const found = known.get(name);
-  if (found) return found;
-  const meant = didYouMean(name, known.keys());
-  throw new KairosError(
-    'COMPONENT_UNKNOWN',
-    `There is no component ${JSON.stringify(name)}${meant === undefined ? '' : `, did you mean ${JSON.stringify(meant)}?`}`,
-    {
-      exit: 'invalidInput',
-      hint: `Known: ${[...known.keys()].join(', ')}. One of your own is named by its path, such as ./components/mine.`,
-    },
-  );
+  return builtinComponent(name);
 }

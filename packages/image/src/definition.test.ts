@@ -60,7 +60,67 @@ test.each([
     'os.yaml:1:19: kernelArguments.0: a kernel argument has no spaces',
     undefined,
   ],
-  ['packages: vim\n', 'os.yaml:1:11: packages:', undefined],
+  [
+    'kernelArguments: [quiet, root=/dev/sda1]\n',
+    'os.yaml:1:26: kernelArguments.1: this argument says which system boots',
+    undefined,
+  ],
+  [
+    'packages: vim\n',
+    'os.yaml:1:11: packages must be a list, and is a text',
+    'Write [one, two], or each item on a line of its own after "- ".',
+  ],
+  ['version: 1.2\n', 'os.yaml:1:10: version must be a text, and is a number', 'Put it in quotes.'],
+  [
+    'files:\n  - { path: /x, content: "", permissions: 0644 }\n',
+    'os.yaml:2:43: files.0.permissions must be a text, and is a number',
+    'Put it in quotes.',
+  ],
+  [
+    'filesystem: erofs\n',
+    'os.yaml:1:13: filesystem must be a map of keys, and is a text',
+    'Write keys with their values on lines of their own, indented.',
+  ],
+  [
+    'files:\n  - { path: /etc/../../x, content: "" }\n',
+    'os.yaml:2:13: files.0.path: expected a path without ".."',
+    undefined,
+  ],
+  [
+    'files:\n  - { path: /, content: "" }\n',
+    'os.yaml:2:13: files.0.path: expected a path below /',
+    undefined,
+  ],
+  [
+    'cloudConfigs:\n  - users.txt\n',
+    'os.yaml:2:5: cloudConfigs.0: a node reads only files whose names end in .yaml',
+    undefined,
+  ],
+  [
+    'base: debian:trixe\n',
+    'os.yaml:1:7: There is no Debian release "trixe", did you mean "trixie"?',
+    undefined,
+  ],
+  [
+    'base: dir:root\nflavor: debain\n',
+    'os.yaml:2:9: There is no flavor "debain", did you mean "debian"?',
+    undefined,
+  ],
+  [
+    'base: debian:13\nflavor: alpine\n',
+    'os.yaml:2:9: The base debian:13 is bootstrapped as Debian, not as Alpine Linux',
+    undefined,
+  ],
+  [
+    'components: [./mine, nohng]\n',
+    'os.yaml:1:22: There is no component "nohng", did you mean "nohang"?',
+    undefined,
+  ],
+  [
+    'withoutComponents:\n  - sssh\n',
+    'os.yaml:2:5: There is no component "sssh", did you mean "ssh"?',
+    undefined,
+  ],
   ['files:\n  - content: x\n', 'os.yaml:2:5: files.0.path is missing', undefined],
 ])('%j', (text, message, hint) => {
   const problem = problemOf(text);

@@ -1,18 +1,18 @@
 import { dirname } from 'node:path';
+import type { Path } from '@kairos/config/document';
 import { architectures } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import { z } from 'zod';
+import { debianRelease } from './acquire-root.ts';
 import { parseBase } from './base.ts';
+import { builtinComponent } from './component.ts';
 import { compressions, filesystemTypes } from './filesystem.ts';
-import { inits } from './flavor.ts';
+import { flavorNamed, inits } from './flavor.ts';
+import { imagePath } from './image-path.ts';
+import { kernelArgument } from './kernel-argument.ts';
 import { checkValue, readDocument } from './read-document.ts';
 
 const mode = z.string().regex(/^0?[0-7]{3,4}$/, 'expected permission bits such as "0644"');
-
-/** A word of the kernel's command line. GRUB and the kernel read them, so nothing that either would interpret. */
-const kernelArgument = z
-  .string()
-  .regex(/^[^\s"'`$\\{}]+$/, 'a kernel argument has no spaces, quotes, $, backslashes or braces');
 
 export const definitionSchema = z.strictObject({
   /** `debian:13`, `dir:…`, `tar:…`, `oci:…`, `oci-archive:…`, `docker-archive:…`. */
@@ -45,7 +45,7 @@ export const definitionSchema = z.strictObject({
   files: z
     .array(
       z.strictObject({
-        path: z.string().startsWith('/', 'expected an absolute path'),
+        path: imagePath,
         content: z.string().optional(),
         /** Path of a file of this machine, relative to the definition. */
         source: z.string().optional(),
@@ -57,7 +57,7 @@ export const definitionSchema = z.strictObject({
   cloudConfigs: z
     .array(
       z.union([
-        z.string().min(1),
+        z.string().regex(/\.ya?ml$/, 'a node reads only files whose names end in .yaml'),
         z.strictObject({
           name: z.string().regex(/^[\w.-]+\.ya?ml$/, 'expected a file name that ends in .yaml'),
           content: z.string(),
@@ -80,9 +80,46 @@ export interface LocatedDefinition {
   readonly directory: string;
 }
 
+/** Checks of the names that a definition uses, each with the path of its key. */
+function nameChecks({ base, flavor, components, withoutComponents }: Definition): [Path, () => void][] {
+  const checks: [Path, () => void][] = [];
+  if (base !== undefined) {
+    checks.push([
+      ['base'],
+      () => {
+        const parsed = parseBase(base);
+        if (parsed.kind === 'debian') debianRelease(flavorNamed('debian'), parsed.release);
+      },
+    ]);
+  }
+  if (flavor !== undefined) checks.push([['flavor'], () => checkFlavor(flavor, base)]);
+  for (const [index, name] of (components ?? []).entries()) {
+    if (!name.includes('/')) checks.push([['components', index], () => builtinComponent(name)]);
+  }
+  for (const [index, name] of (withoutComponents ?? []).entries()) {
+    checks.push([['withoutComponents', index], () => builtinComponent(name)]);
+  }
+  return checks;
+}
+
+function checkFlavor(name: string, base: string | undefined): void {
+  const flavor = flavorNamed(name);
+  if (base?.startsWith('debian:') && flavor.name !== 'debian') {
+    throw new KairosError(
+      'FLAVOR_UNSUITABLE',
+      `The base ${base} is bootstrapped as Debian, not as ${flavor.title}`,
+      {
+        exit: 'invalidInput',
+        hint: 'Leave the flavor out, or bring a root of that distribution with dir:, tar: or oci:.',
+      },
+    );
+  }
+}
+
 /**
  * Reads a definition.
- * @throws KairosError `YAML_INVALID`, `DEFINITION_INVALID`, `BASE_UNKNOWN`, each with the position
+ * @throws KairosError `YAML_INVALID`, `DEFINITION_INVALID`, `BASE_UNKNOWN`, `FLAVOR_UNKNOWN`, `FLAVOR_UNSUITABLE`,
+ * `COMPONENT_UNKNOWN`, each with the position
  */
 export function readDefinition(text: string, file: string): LocatedDefinition {
   const { value, document } = readDocument(definitionSchema, text, file, 'DEFINITION');
@@ -96,12 +133,12 @@ export function readDefinition(text: string, file: string): LocatedDefinition {
       );
     }
   }
-  if (value.base !== undefined) {
+  for (const [path, check] of nameChecks(value)) {
     try {
-      parseBase(value.base);
+      check();
     } catch (error) {
       if (!(error instanceof KairosError)) throw error;
-      const position = document.positionOf(['base']);
+      const position = document.positionOf(path);
       throw new KairosError(error.code, `${file}:${position.line}:${position.column}: ${error.message}`, {
         exit: error.exit,
         position,
@@ -114,11 +151,11 @@ export function readDefinition(text: string, file: string): LocatedDefinition {
 
 /**
  * Checks what flags say as a definition.
- * @throws KairosError `DEFINITION_INVALID`, `BASE_UNKNOWN`
+ * @throws KairosError as {@link readDefinition}, without positions
  */
 export function readDefinitionFlags(values: Readonly<Record<string, unknown>>): Definition {
   const definition = checkValue(definitionSchema, values, 'DEFINITION');
-  if (definition.base !== undefined) parseBase(definition.base);
+  for (const [, check] of nameChecks(definition)) check();
   return definition;
 }
 

@@ -28,7 +28,13 @@ test('the flavors of the support matrix are there and only Debian claims to be b
 test.each([
   [{ ID: 'debian', VERSION_ID: '13' }, 'debian', '13'],
   [{ ID: 'ubuntu', VERSION_ID: '24.04', ID_LIKE: 'debian' }, 'ubuntu', '24.04'],
-  [{ ID: 'linuxmint', VERSION_ID: '22', ID_LIKE: 'ubuntu debian' }, 'ubuntu', '22'],
+  [
+    { ID: 'linuxmint', VERSION_ID: '22', ID_LIKE: 'ubuntu debian', UBUNTU_CODENAME: 'noble' },
+    'ubuntu',
+    '24.04',
+  ],
+  [{ ID: 'linuxmint', VERSION_ID: '6', ID_LIKE: 'debian', DEBIAN_CODENAME: 'bookworm' }, 'debian', '12'],
+  [{ ID: 'other', VERSION_ID: '22', ID_LIKE: 'ubuntu debian' }, 'ubuntu', '22'],
   [{ ID: 'almalinux', VERSION_ID: '9.6', ID_LIKE: 'rhel centos fedora' }, 'rocky', '9'],
   [{ ID: 'nobara', VERSION_ID: '42', ID_LIKE: 'rhel centos fedora' }, 'rocky', '42'],
   [{ ID: 'opensuse-leap', VERSION_ID: '15.6', ID_LIKE: 'suse opensuse' }, 'opensuse', 'leap-15.6'],
@@ -60,4 +66,15 @@ test.each([
 
 test('a package name takes the architecture', () => {
   expect(packagesFor(flavorNamed('debian'), 'kernel', '13', 'arm64')).toContain('linux-image-arm64');
+});
+
+test('every release that is named has one kernel', () => {
+  for (const flavor of allFlavors()) {
+    for (const { version } of flavor.releases) {
+      const kernels = packagesFor(flavor, 'kernel', version, 'amd64').filter((name) =>
+        /^(linux-image-|linux-lts$|linux$|kernel-core$|kernel-default$)/.test(name),
+      );
+      expect([flavor.name, version, kernels.length]).toEqual([flavor.name, version, 1]);
+    }
+  }
 });

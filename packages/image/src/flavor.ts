@@ -141,6 +141,12 @@ export function detectFlavor(release: OsRelease, from: string): Flavor {
 
 /** The release in names, such as `13`, `24.04`, `leap-15.6`, `3.21`. */
 export function flavorRelease(flavor: Flavor, release: OsRelease): string {
+  // A distribution made of another counts its own releases; packages are those of the one below.
+  if (!flavor.osRelease.includes(release.ID ?? '')) {
+    const below = release[`${flavor.name.toUpperCase()}_CODENAME`];
+    const known = flavor.releases.find(({ codename }) => codename !== undefined && codename === below);
+    if (known !== undefined) return known.version;
+  }
   const version = release.VERSION_ID ?? '';
   const parts = version.split('.');
   const prefix = flavor.releasePrefixes[release.ID ?? ''] ?? '';

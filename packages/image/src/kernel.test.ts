@@ -84,3 +84,17 @@ test('features come from the configuration and from modules', () => {
   // Configured as a module that the distribution packs apart.
   expect(hasFeature(features, 'DM_CRYPT', 'not-installed')).toBe(false);
 });
+
+test('an empty file is no kernel', () => {
+  const tree = rootOf({
+    ...modulesOf('6.12.9'),
+    ...modulesOf('6.12.10'),
+    'boot/vmlinuz-6.12.9': 'x',
+    'boot/vmlinuz-6.12.10': '',
+  });
+  expect(findKernels(tree).map(({ version }) => version)).toEqual(['6.12.9']);
+  const empty = rootOf({ ...modulesOf('6.12.9'), 'boot/vmlinuz-6.12.9': '', 'boot/vmlinuz': '' });
+  expect(() => selectKernel(empty, 'dir:x')).toThrow(
+    expect.objectContaining({ code: 'KERNEL_MISSING', exit: 'unsuitableImage' }),
+  );
+});

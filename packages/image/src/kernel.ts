@@ -51,21 +51,27 @@ export function moduleVersions(tree: RootTree): string[] {
     .sort((a, b) => compareVersions(b, a));
 }
 
+/** A file of no length is what an interrupted installation leaves, and nothing to boot. */
+const isImage = (tree: RootTree, path: string) => {
+  const status = tree.status(path);
+  return status?.kind === 'file' && status.size > 0;
+};
+
 function imageOf(tree: RootTree, version: string, only: boolean): string | undefined {
   for (const place of imagePlaces) {
     const path = place.replace('<k>', version);
-    if (tree.isFile(path)) return path;
+    if (isImage(tree, path)) return path;
   }
   // Alpine: /boot/vmlinuz-lts for 6.12.1-0-lts; Arch: /boot/vmlinuz-linux for 6.12.1-arch1-1, -linux-lts for 6.12.1-1-lts.
   const flavor = /-([a-z][a-z0-9]*)$/.exec(version)?.[1];
   if (flavor !== undefined) {
     for (const name of [`vmlinuz-${flavor}`, `vmlinuz-linux-${flavor}`]) {
-      if (tree.isFile(`/boot/${name}`)) return `/boot/${name}`;
+      if (isImage(tree, `/boot/${name}`)) return `/boot/${name}`;
     }
   }
   if (!only) return undefined;
-  if (tree.isFile('/boot/vmlinuz-linux')) return '/boot/vmlinuz-linux';
-  return plainImages.find((path) => tree.isFile(path));
+  if (isImage(tree, '/boot/vmlinuz-linux')) return '/boot/vmlinuz-linux';
+  return plainImages.find((path) => isImage(tree, path));
 }
 
 /** Kernels that have both an image and modules, newest first. */
@@ -89,7 +95,7 @@ export function kernelImages(tree: RootTree): string[] {
       (name) => /^(uImage|Image|zImage|vmlinuz|vmlinux|bzImage|image)/.test(name) && !name.endsWith('.old'),
     )
     .map((name) => `/boot/${name}`)
-    .filter((path) => tree.isFile(path));
+    .filter((path) => isImage(tree, path));
 }
 
 /**

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
+import { machineHost } from '@kairos/host/machine';
 import type { Base } from './base.ts';
-import { baseOf } from './plan-image.ts';
+import { baseOf, planImage } from './plan-image.ts';
 
 const request = (base?: string) => ({
   ...{ directory: '/work', output: '/out', executable: '/kairos' },
@@ -19,4 +20,12 @@ test('a definition without a base is refused', () => {
   expect(() => baseOf(request())).toThrow(
     expect.objectContaining({ code: 'BASE_MISSING', exit: 'invalidInput' }),
   );
+});
+
+test('a directory that is not there is no root without a distribution', async () => {
+  const options = { cacheDirectory: '/nowhere', workDirectory: '/nowhere' };
+  await expect(planImage(machineHost(), request('dir:/nowhere/root'), options)).rejects.toMatchObject({
+    code: 'BASE_NOT_FOUND',
+    exit: 'notFound',
+  });
 });

@@ -3,9 +3,10 @@ import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { RootTree } from '@kairos/host/root-tree';
-import { acquireRoot, debianRelease } from './acquire-root.ts';
+import { acquireRoot, checkDirectory, debianRelease } from './acquire-root.ts';
 import { type Base, parseBase, showBase } from './base.ts';
 import type { BuildOptions, BuildRequest } from './build-request.ts';
+import { executableFor } from './executable.ts';
 import { detectFlavor, flavorNamed, flavorRelease } from './flavor.ts';
 import { type BaseFacts, type BuildPlan, planBuild } from './plan.ts';
 import { detectArchitecture, detectInit, filledRoles, installedPackages, osReleaseOf } from './root-facts.ts';
@@ -61,13 +62,19 @@ export function factsOfTree(request: BuildRequest, base: Base, tree: RootTree): 
   };
 }
 
-/** The plan of a build from what is known of its root. */
+/**
+ * The plan of a build from what is known of its root.
+ * @throws KairosError `EXECUTABLE_UNSUITABLE`, and as `planBuild`
+ */
 export function planFor(host: Host, request: BuildRequest, facts: BaseFacts): BuildPlan {
   return planBuild(host, {
     definition: request.definition,
     directory: request.directory,
     facts,
-    executable: request.executable,
+    executable: executableFor(host, request.executable, {
+      architecture: facts.architecture,
+      libc: facts.flavor.libc,
+    }),
     output: request.output,
   });
 }
@@ -84,7 +91,10 @@ export async function planImage(
 ): Promise<BuildPlan> {
   const base = baseOf(request);
   if (base.kind === 'debian') return planFor(host, request, factsOfDebian(request, base));
-  if (base.kind === 'dir') return planFor(host, request, factsOfTree(request, base, new RootTree(base.path)));
+  if (base.kind === 'dir') {
+    checkDirectory(host, base.path);
+    return planFor(host, request, factsOfTree(request, base, new RootTree(base.path)));
+  }
   const work = openWork(host, options.workDirectory);
   try {
     const tree = new RootTree(join(work.path, 'root'));

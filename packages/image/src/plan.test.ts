@@ -1,10 +1,11 @@
-import { afterEach, expect, test } from 'bun:test';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { afterEach, describe, expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { directoryHost } from '@kairos/host/directory';
 import { machineHost } from '@kairos/host/machine';
 import { parseBase } from './base.ts';
+import { programsOf } from './build-programs.ts';
 import type { Definition } from './definition.ts';
 import { allFlavors, flavorNamed } from './flavor.ts';
 import { type BaseFacts, type BuildPlan, planBuild } from './plan.ts';
@@ -125,10 +126,10 @@ kernelArguments: [mine=1]
 `,
   );
   const made = plan({ components: ['./mine'] }, debian, folder);
-  expect(step(made, 'file')).toContainEqual({
-    kind: 'file',
+  expect(step(made, 'copy-file')).toContainEqual({
+    kind: 'copy-file',
     path: '/etc/mine/mine.conf',
-    content: 'value\n',
+    source: join(folder, 'mine/etc/mine.conf'),
     mode: 0o600,
     from: 'mine',
   });
@@ -227,4 +228,116 @@ test('arm64 has no packages for BIOS', () => {
       made.packages.filter((name) => /pc-bin|pc-modules|i386-pc|grub-bios|amd64|x64/.test(name)),
     ).toEqual([]);
   }
+});
+
+test('what the cloud-configs of an image say is checked when it is built', () => {
+  const config = (content: string): Definition => ({ cloudConfigs: [{ name: '90_site.yaml', content }] });
+  expect(() => plan(config('#cloud-config\nstages:\n  boot: [\n'))).toThrow(
+    expect.objectContaining({
+      code: 'CLOUD_CONFIG_INVALID',
+      exit: 'invalidInput',
+      message: expect.stringMatching(/^90_site\.yaml:4:1: /),
+    }),
+  );
+  expect(() => plan(config('#cloud-config\nusers: 3\n'))).toThrow(
+    '90_site.yaml:2:8: users: expected a list, found a number',
+  );
+  expect(plan(config('#cloud-config\nstagess: {}\n')).warnings).toEqual([
+    '90_site.yaml:2:1: unknown key stagess (did you mean stages?)',
+  ]);
+  expect(plan(config('stages: { boot: [{ commands: [ls] }] }\n')).warnings).toEqual([]);
+});
+
+test('files that would be laid in over each other, and what is no file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plan-'));
+  folders.push(folder);
+  writeFileSync(join(folder, 'users.yaml'), 'stages: {}\n');
+  mkdirSync(join(folder, 'tool'));
+  const refused = (definition: Definition, message: string) =>
+    expect(() => plan(definition, debian, folder)).toThrow(message);
+  const users = 'users.yaml';
+  refused(
+    { cloudConfigs: [users, { name: users, content: '' }] },
+    'Two files of the definition would be /system/oem/users.yaml',
+  );
+  refused({ files: [{ path: '/usr/bin/tool', source: 'tool' }] }, 'is not an ordinary file');
+  refused({ files: [{ path: '/usr/bin/tool', source: 'nowhere' }] }, 'is not there');
+});
+
+test('files that would not be there on a node are told', () => {
+  const of = (...paths: string[]) => plan({ files: paths.map((path) => ({ path, content: '' })) }).warnings;
+  expect(
+    of('/usr/local/bin/tool', '/oem/90_site.yaml', '/etc/hostname', '/tmp/x', '/var/log/site/x'),
+  ).toEqual([
+    'a node does not see /usr/local/bin/tool: the persistent partition is mounted over /usr/local',
+    'a node does not see /oem/90_site.yaml: the OEM partition is mounted over /oem',
+    '/etc/hostname is removed from an image: each node has its own, or it is of the build',
+    '/tmp/x is removed from an image: each node has its own, or it is of the build',
+    '/var/log/site/x is removed from an image: each node has its own, or it is of the build',
+  ]);
+  expect(of('/usr/localized', '/usr/bin/tool', '/etc/motd', '/var/lib/site/x', '/opt/x')).toEqual([]);
+  expect(plan({}).warnings).toEqual([]);
+});
+
+test('a component of a user adds no kernel argument that would be read as several, or as the system to boot', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plan-'));
+  folders.push(folder);
+  for (const word of ['a b', 'root=LABEL=X', '"$x"']) {
+    writeFileSync(
+      join(folder, 'component.yaml'),
+      JSON.stringify({ name: 'mine', description: 'x', kernelArguments: [word] }),
+    );
+    expect(() => plan({ components: ['./component.yaml'] }, debian, folder)).toThrow('component.yaml:1:');
+  }
+});
+
+describe('files beside the manifest of a component', () => {
+  const of = (files: object) => {
+    const folder = mkdtempSync(join(tmpdir(), 'component-'));
+    folders.push(folder);
+    mkdirSync(join(folder, 'parts/deep'), { recursive: true });
+    mkdirSync(join(folder, 'linked'));
+    // No text: what read it as one would change it.
+    writeFileSync(join(folder, 'parts/deep/program'), Uint8Array.of(0x7f, 0xff, 0xfe, 0));
+    symlinkSync('/etc/shadow', join(folder, 'linked/key'));
+    writeFileSync(
+      join(folder, 'component.yaml'),
+      JSON.stringify({ name: 'mine', description: 'x', files: [files] }),
+    );
+    const made = plan({ components: ['./component.yaml'] }, debian, folder);
+    return step(made, 'copy-file').flatMap((each) =>
+      'source' in each && each.source.startsWith(folder)
+        ? [`${each.source.slice(folder.length)} to ${each.path}`]
+        : [],
+    );
+  };
+  test.each([
+    [{ path: '/usr/lib/x', source: 'parts/deep/program' }, '/parts/deep/program to /usr/lib/x'],
+    [{ path: '/usr/lib/x', source: './parts//deep/program' }, '/parts/deep/program to /usr/lib/x'],
+    [{ path: '/usr/lib/x', directory: 'parts' }, '/parts/deep/program to /usr/lib/x/deep/program'],
+    [{ path: '/usr/lib/x', directory: './parts/' }, '/parts/deep/program to /usr/lib/x/deep/program'],
+  ])('%j', (files, expected) => {
+    expect(of(files)).toEqual([expected]);
+  });
+  test.each([
+    [{ path: '/usr/lib/x', directory: 'nowhere' }, 'there is no directory nowhere beside it'],
+    [{ path: '/usr/lib/x', directory: 'parts/deep/program' }, 'parts/deep/program is not a directory'],
+    [{ path: '/usr/lib/x', source: 'parts' }, 'parts is a directory'],
+    [{ path: '/usr/lib/x', source: 'linked/key' }, 'linked/key is a symbolic link'],
+    [{ path: '/usr/lib/x', directory: 'linked' }, 'linked/key is a symbolic link'],
+  ])('%j is refused', (files, message) => {
+    expect(() => of(files)).toThrow(message);
+  });
+});
+
+test('programs that a build calls', () => {
+  const given = { ...debian, base: parseBase('dir:/root') };
+  expect(programsOf(plan({}))).toEqual([
+    ...['mmdebstrap', 'unshare', 'mkfs.erofs'],
+    ...['veritysetup', 'tar', 'zstd', 'xz', 'sha256sum', 'truncate'],
+  ]);
+  expect(programsOf(plan({ filesystem: { type: 'squashfs' } }, given)).slice(0, 2)).toEqual([
+    'cp',
+    'mksquashfs',
+  ]);
 });

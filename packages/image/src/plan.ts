@@ -1,11 +1,20 @@
-import { join } from 'node:path/posix';
+import { basename, join } from 'node:path/posix';
+import { maximumFileSize } from '@kairos/config/collect';
 import type { Architecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
-import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
 import { type Base, showBase } from './base.ts';
 import type { BuildStep } from './build-step.ts';
-import { builtinComponents, type Component, findComponent } from './component.ts';
+import { whyLost } from './clean.ts';
+import { checkCloudConfig } from './cloud-config.ts';
+import {
+  builtinComponent,
+  builtinComponents,
+  type Component,
+  type ComponentSource,
+  findComponent,
+  plainPath,
+} from './component.ts';
 import type { Definition } from './definition.ts';
 import { type Flavor, type Init, packagesFor, type Role } from './flavor.ts';
 
@@ -37,6 +46,8 @@ export interface BuildPlan {
   readonly components: readonly Component[];
   readonly packages: readonly string[];
   readonly kernelArguments: readonly string[];
+  /** What is doubtful about the request and does not keep an image from being built. */
+  readonly warnings: readonly string[];
   readonly steps: readonly BuildStep[];
 }
 
@@ -110,15 +121,7 @@ function chooseComponents(
   const builtins = builtinComponents();
   const defaults = [...builtins.values()].filter(({ manifest }) => manifest.default);
   const without = new Set(definition.withoutComponents ?? []);
-  for (const name of without) {
-    if (builtins.has(name)) continue;
-    const meant = didYouMean(name, builtins.keys());
-    throw new KairosError(
-      'COMPONENT_UNKNOWN',
-      `There is no component ${JSON.stringify(name)} to leave out${meant === undefined ? '' : `, did you mean ${JSON.stringify(meant)}?`}`,
-      { exit: 'invalidInput' },
-    );
-  }
+  for (const name of without) builtinComponent(name);
   const chosen = new Map<string, Component>();
   const add = (component: Component) => chosen.set(component.manifest.name, component);
   const takes = new Set(wished.flatMap(({ manifest }) => manifest.provides ?? []));
@@ -167,6 +170,12 @@ function chooseComponents(
 const unique = <T>(items: readonly T[]): T[] => [...new Set(items)];
 const bits = (text: string) => Number.parseInt(text, 8);
 
+function sourceStep(source: ComponentSource, path: string, mode: number, from: string): BuildStep {
+  return typeof source === 'string'
+    ? { kind: 'file', path, content: source, mode, from }
+    : { kind: 'copy-file', path, source: source.file, mode, from };
+}
+
 function fileSteps(component: Component, init: Init): BuildStep[] {
   const { manifest, sources } = component;
   const from = manifest.name;
@@ -177,25 +186,22 @@ function fileSteps(component: Component, init: Init): BuildStep[] {
   );
   const files = manifest.files.filter(fits).flatMap((entry): BuildStep[] => {
     const mode = bits(entry.mode);
-    const { directory } = entry;
-    if (directory !== undefined) {
+    if (entry.directory !== undefined) {
+      const directory = plainPath(entry.directory);
       return [...sources]
         .filter(([name]) => name.startsWith(`${directory}/`))
-        .map(([name, content]) => ({
-          kind: 'file' as const,
-          path: join(entry.path, name.slice(directory.length + 1)),
-          content,
-          mode,
-          from,
-        }));
+        .map(([name, source]) =>
+          sourceStep(source, join(entry.path, name.slice(directory.length + 1)), mode, from),
+        );
     }
-    const content = entry.content ?? (entry.source === undefined ? undefined : sources.get(entry.source));
-    if (content === undefined) {
+    const source =
+      entry.content ?? (entry.source === undefined ? undefined : sources.get(plainPath(entry.source)));
+    if (source === undefined) {
       throw new KairosError('COMPONENT_INVALID', `${component.from}: there is no file ${entry.source}`, {
         exit: 'invalidInput',
       });
     }
-    return [{ kind: 'file', path: entry.path, content, mode, from }];
+    return [sourceStep(source, entry.path, mode, from)];
   });
   const links = manifest.links
     .filter(fits)
@@ -203,7 +209,11 @@ function fileSteps(component: Component, init: Init): BuildStep[] {
   return [...directories, ...files, ...links];
 }
 
-function definitionFileSteps(host: Host, { definition, directory }: PlanRequest): BuildStep[] {
+function definitionFileSteps(
+  host: Host,
+  { definition, directory }: PlanRequest,
+): { steps: BuildStep[]; warnings: string[] } {
+  const warnings: string[] = [];
   const from = 'definition';
   const located = (path: string) => (path.startsWith('/') ? path : join(directory, path));
   const files = (definition.files ?? []).map((entry): BuildStep => {
@@ -212,27 +222,52 @@ function definitionFileSteps(host: Host, { definition, directory }: PlanRequest)
       return { kind: 'file', path: entry.path, content: entry.content ?? '', mode, from };
     }
     const source = located(entry.source);
-    if (host.files.status(source) === undefined) {
-      throw new KairosError('FILE_NOT_FOUND', `The file ${source} for ${entry.path} is not there`, {
-        exit: 'notFound',
-      });
-    }
+    checkSource(host, source, entry.path);
     return { kind: 'copy-file', path: entry.path, source, mode, from };
   });
   const configs = (definition.cloudConfigs ?? []).map((entry): BuildStep => {
     if (typeof entry !== 'string') {
+      warnings.push(...checkCloudConfig(entry.content, entry.name));
       return { kind: 'file', path: `/system/oem/${entry.name}`, content: entry.content, mode: 0o600, from };
     }
     const source = located(entry);
-    const content = host.files.readTextIfAny(source);
-    if (content === undefined) {
+    if (host.files.status(source) === undefined) {
       throw new KairosError('FILE_NOT_FOUND', `The cloud-config ${source} is not there`, {
         exit: 'notFound',
       });
     }
-    return { kind: 'file', path: `/system/oem/${source.split('/').at(-1)}`, content, mode: 0o600, from };
+    const content = host.files.readOrdinaryText(source, maximumFileSize);
+    warnings.push(...checkCloudConfig(content, source));
+    return { kind: 'file', path: `/system/oem/${basename(source)}`, content, mode: 0o600, from };
   });
-  return [...files, ...configs];
+  const steps = [...files, ...configs];
+  const places = steps.flatMap((step) => ('path' in step ? [step.path] : []));
+  const twice = places.find((path, index) => places.indexOf(path) !== index);
+  if (twice !== undefined) {
+    throw new KairosError('FILE_TWICE', `Two files of the definition would be ${twice}: one would be lost`, {
+      exit: 'invalidInput',
+      hint: 'Give one of them another name.',
+    });
+  }
+  return { steps, warnings };
+}
+
+function checkSource(host: Host, source: string, path: string): void {
+  const found = host.files.exists(source) ? host.files.status(source) : undefined;
+  if (found === undefined) {
+    throw new KairosError('FILE_NOT_FOUND', `The file ${source} for ${path} is not there`, {
+      exit: 'notFound',
+    });
+  }
+  // A link is laid in as what it leads to.
+  if (found.kind === 'file' || found.kind === 'symlink') return;
+  throw new KairosError('FILE_NOT_ORDINARY', `${source} for ${path} is not an ordinary file`, {
+    exit: 'invalidInput',
+    hint:
+      found.kind === 'directory'
+        ? 'Name each file, or make a component with a directory of files.'
+        : 'Name a file.',
+  });
 }
 
 function baseStep(facts: BaseFacts, packages: readonly string[]): BuildStep {
@@ -251,7 +286,8 @@ function baseStep(facts: BaseFacts, packages: readonly string[]): BuildStep {
 
 /**
  * Computes how an image is built.
- * @throws KairosError `COMPONENT_*`, `INIT_UNSUPPORTED`, `FILE_NOT_FOUND`
+ * @throws KairosError `COMPONENT_*`, `INIT_UNSUPPORTED`, `FILE_NOT_FOUND`, `FILE_NOT_ORDINARY`, `FILE_TWICE`,
+ * `CLOUD_CONFIG_INVALID`
  */
 export function planBuild(host: Host, request: PlanRequest): BuildPlan {
   const { definition, facts } = request;
@@ -273,6 +309,13 @@ export function planBuild(host: Host, request: PlanRequest): BuildPlan {
   const missing = installed === undefined ? packages : packages.filter((name) => !installed.has(name));
   const services = manifests.flatMap(({ services: wanted }) => wanted[init] ?? []);
   const bootloader = manifests.some(({ provides }) => provides === 'bootloader');
+  const own = definitionFileSteps(host, request);
+  const theirs = components
+    .filter(({ manifest }) => !builtinComponents().has(manifest.name))
+    .flatMap((component) => fileSteps(component, init));
+  const lost = [...theirs, ...own.steps].flatMap((step) =>
+    step.kind === 'file' || step.kind === 'copy-file' ? (whyLost(step.path) ?? []) : [],
+  );
   const steps: BuildStep[] = [
     baseStep(facts, packages),
     ...(facts.base.kind !== 'debian' && missing.length > 0
@@ -286,7 +329,7 @@ export function planBuild(host: Host, request: PlanRequest): BuildPlan {
       from: 'executable',
     },
     ...components.flatMap((component) => fileSteps(component, init)),
-    ...definitionFileSteps(host, request),
+    ...own.steps,
     {
       kind: 'services',
       init,
@@ -335,6 +378,7 @@ export function planBuild(host: Host, request: PlanRequest): BuildPlan {
       ...manifests.flatMap(({ kernelArguments }) => kernelArguments),
       ...(definition.kernelArguments ?? []),
     ],
+    warnings: [...own.warnings, ...lost],
     steps,
   };
 }

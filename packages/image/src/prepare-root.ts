@@ -1,11 +1,20 @@
+import { requirePrograms } from '@kairos/host/required-programs';
 import { acquireRoot, bootstrapDebian, unpackArchive } from './acquire-root.ts';
 import { showBase } from './base.ts';
+import { programsOf } from './build-programs.ts';
 import { type Build, timed } from './build-run.ts';
 import { stepOf } from './build-step.ts';
 import { installPackages } from './install-packages.ts';
 import type { BuildPlan } from './plan.ts';
 import { baseOf, factsOfDebian, factsOfTree, planFor, wishedArchitecture } from './plan-image.ts';
 import { describeStep } from './plan-text.ts';
+
+/** What a plan has to say before the work begins, which may take minutes. */
+function begin({ host, options }: Build, plan: BuildPlan): void {
+  const { warnings } = plan;
+  requirePrograms(host, programsOf(plan));
+  for (const message of warnings) options.onProgress?.({ step: 'plan', message, warning: true });
+}
 
 /** Gets the root and makes the plan; for a base that is there already, the plan needs the root. */
 export async function prepareRoot(build: Build): Promise<BuildPlan> {
@@ -17,6 +26,7 @@ export async function prepareRoot(build: Build): Promise<BuildPlan> {
       acquireRoot(host, base, wishedArchitecture(request), tree.root, options.signal),
     );
     const plan = planFor(host, request, factsOfTree(request, base, tree));
+    begin(build, plan);
     const install = stepOf(plan, 'install-packages');
     if (install !== undefined) {
       await timed(build, 'packages', describeStep(install), () =>
@@ -27,6 +37,7 @@ export async function prepareRoot(build: Build): Promise<BuildPlan> {
   }
   const facts = factsOfDebian(request, base);
   const plan = planFor(host, request, facts);
+  begin(build, plan);
   const { archive } = await timed(
     build,
     'bootstrap',

@@ -28,3 +28,15 @@ test('the inputs are what the definition and the layers are, wherever they lie',
     expect(other.inputs).not.toBe(inputs);
   }
 });
+
+test('folders that flags or a definition name do not show, what the files are called does', () => {
+  const tar: Base = { kind: 'tar', path: '/a/root.tar' };
+  const inputs = (folder: string, name: string) =>
+    of(tar, {
+      components: ['nohang', `${folder}/mine`],
+      files: [{ path: '/etc/site', source: `${folder}/${name}` }],
+      cloudConfigs: [`${folder}/users.yaml`, { name: '90_site.yaml', content: '' }],
+    }).inputs;
+  expect(inputs('/home/ada', 'site')).toBe(inputs('/build/7', 'site'));
+  expect(inputs('/home/ada', 'site')).not.toBe(inputs('/home/ada', 'other'));
+});

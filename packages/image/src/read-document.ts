@@ -36,6 +36,21 @@ interface Found {
   readonly hint?: string;
 }
 
+/** What a value must be, in the words of people who write YAML, and how it is written. */
+const kinds: Readonly<Record<string, readonly [expected: string, hint: string]>> = {
+  string: ['a text', 'Put it in quotes.'],
+  array: ['a list', 'Write [one, two], or each item on a line of its own after "- ".'],
+  object: ['a map of keys', 'Write keys with their values on lines of their own, indented.'],
+  boolean: ['true or false', 'Write true or false, without quotes.'],
+};
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map of keys';
+  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
+}
+
 function findings(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown): Found[] {
   const path = issue.path.filter((step) => typeof step !== 'symbol');
   if (issue.code === 'unrecognized_keys') {
@@ -68,6 +83,11 @@ function findings(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown): F
         hint: `Allowed: ${issue.values.map(String).join(', ')}.`,
       },
     ];
+  }
+  if (issue.code === 'invalid_type' && found !== undefined) {
+    const [expected, hint] = kinds[issue.expected] ?? [`of the kind ${issue.expected}`, undefined];
+    const message = `${where} must be ${expected}, and is ${kindOf(found)}`;
+    return [{ path, onKey: false, message, ...(hint === undefined ? {} : { hint }) }];
   }
   if (issue.code === 'invalid_type' && found === undefined) {
     return [{ path, onKey: false, message: `${where} is missing` }];

@@ -130,6 +130,7 @@ export async function remakeBootForm(host: Host, request: RemakeRequest): Promis
       kernelVersion: kernel.version,
       architecture,
       output: initrd,
+      ...signal,
     });
   }
   onProgress('bootloader', 'making the boot loader payload');

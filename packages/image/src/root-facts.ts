@@ -24,7 +24,11 @@ export function osReleaseOf(tree: RootTree): OsRelease {
 }
 
 /** Machine numbers of ELF (`e_machine`) of the architectures. */
-const elfMachines: Readonly<Record<number, Architecture>> = { 62: 'amd64', 183: 'arm64', 243: 'riscv64' };
+export const elfMachines: Readonly<Record<number, Architecture>> = {
+  62: 'amd64',
+  183: 'arm64',
+  243: 'riscv64',
+};
 
 /** The architecture of a root, by a program that every root has. */
 export function detectArchitecture(tree: RootTree): Architecture | undefined {

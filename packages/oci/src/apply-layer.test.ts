@@ -385,3 +385,20 @@ test('an abort stops between entries', async () => {
   const [code] = await failure(apply([file('a')], { signal: AbortSignal.abort() }));
   expect([code, readdirSync(target)]).toEqual(['INTERRUPTED', []]);
 });
+
+test('an interruption is seen within what follows the last entry, however much it is', async () => {
+  const controller = new AbortController();
+  async function* endless() {
+    yield* writeTar([{ type: 'file', mode: 0o644, modified: 1000, ...owner, ...file('a') }]);
+    for (let piece = 0; piece < 1000; piece++) {
+      if (piece === 10) controller.abort();
+      if (piece > 11) throw new Error('still reading');
+      yield new Uint8Array(4096);
+    }
+  }
+  const options = { name: 'a.tar', ...layerPolicy, signal: controller.signal };
+  expect(await failure(applyLayer(endless(), target, options))).toEqual([
+    'INTERRUPTED',
+    'Unpacking a.tar was interrupted',
+  ]);
+});

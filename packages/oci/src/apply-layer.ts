@@ -97,6 +97,20 @@ type DirectoryMetadata = Pick<TarEntry, 'name' | 'uid' | 'gid' | 'mode' | 'modif
 type Kind = 'directory' | 'symlink' | 'other';
 const kindOf = (type: TarEntryType): Kind => (type === 'directory' || type === 'symlink' ? type : 'other');
 
+/** Stops between pieces, not entries: one entry may be as large as a disk, and so may be what follows the last. */
+async function* unlessStopped(
+  stream: AsyncIterable<Uint8Array>,
+  name: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of stream) {
+    if (signal?.aborted) {
+      throw new KairosError('INTERRUPTED', `Unpacking ${name} was interrupted`, { exit: 'interrupted' });
+    }
+    yield piece;
+  }
+}
+
 class LayerWriter {
   private readonly root: UnpackRoot;
   /** What this archive has put where; what lies there else is from below. */
@@ -116,10 +130,7 @@ class LayerWriter {
 
   async apply(stream: AsyncIterable<Uint8Array>): Promise<UnpackResult> {
     const { name, endMarker, signal } = this.options;
-    for await (const entry of readTar(stream, { name, endMarker })) {
-      if (signal?.aborted) {
-        throw new KairosError('INTERRUPTED', `Unpacking ${name} was interrupted`, { exit: 'interrupted' });
-      }
+    for await (const entry of readTar(unlessStopped(stream, name, signal), { name, endMarker })) {
       const where = `${name}, entry ${JSON.stringify(entry.name)}`;
       try {
         await this.entry(entry, where);

@@ -87,6 +87,15 @@ function syncTree(path: string): void {
   syncPath(path);
 }
 
+/** Whether a directory may be replaced: it is empty, or a layout and nothing else, which would go with it. */
+function isReplaceable(path: string): boolean {
+  const names = readdirSync(path);
+  return (
+    names.length === 0 ||
+    (isLayout(path) && names.every((name) => ['blobs', 'index.json', 'oci-layout'].includes(name)))
+  );
+}
+
 /** Gives `from` the name `to`; a layout that is there is swapped out in one step and removed. */
 function publish(from: string, to: string): void {
   if (!existsSync(to)) {
@@ -116,7 +125,7 @@ function publish(from: string, to: string): void {
 export function createLayout(path: string): LayoutWriter {
   const target = resolve(path);
   const present = lstatSync(target, { throwIfNoEntry: false });
-  if (present && !(present.isDirectory() && (isLayout(target) || readdirSync(target).length === 0))) {
+  if (present && !(present.isDirectory() && isReplaceable(target))) {
     throw new KairosError(
       'LAYOUT_IN_THE_WAY',
       `Cannot write an image layout to ${path}: something else is there`,

@@ -163,3 +163,26 @@ group('verified', () => {
     expect(await collect(verified(streamOf(), describe(''), 'x'))).toBe('');
   });
 });
+
+group('a layout replaces', () => {
+  const made = (path: string) => {
+    const writer = createLayout(path);
+    writer.putBlob(Buffer.from('hello'), 'text/plain');
+    writer.writeIndex([]);
+  };
+  test('a layout', () => {
+    const path = join(folder, 'image');
+    made(path);
+    made(path);
+    expect(readdirSync(folder)).toEqual(['image']);
+  });
+
+  test('no layout beside which somebody keeps files', () => {
+    const path = join(folder, 'image');
+    made(path);
+    writeFileSync(join(path, 'notes'), 'mine');
+    expect(() => createLayout(path)).toThrow(expect.objectContaining({ code: 'LAYOUT_IN_THE_WAY' }));
+    expect(readFileSync(join(path, 'notes'), 'utf8')).toBe('mine');
+    expect(readdirSync(folder)).toEqual(['image']);
+  });
+});

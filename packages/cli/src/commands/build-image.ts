@@ -29,10 +29,29 @@ export interface BuildImageFlags {
   readonly quiet: boolean;
 }
 
-const word = (brief: string, placeholder: string) =>
-  ({ kind: 'parsed', parse: text, brief, placeholder, optional: true }) as const;
-const words = (brief: string, placeholder: string) =>
-  ({ ...word(brief, placeholder), variadic: true }) as const;
+/** Values that a flag takes, for completion; loaded when somebody asks. */
+type Values = () => Promise<readonly string[]>;
+
+const word = (brief: string, placeholder: string, values?: Values) =>
+  ({
+    kind: 'parsed',
+    parse: text,
+    brief,
+    placeholder,
+    optional: true,
+    ...(values === undefined
+      ? {}
+      : {
+          proposeCompletions: async (partial: string) =>
+            (await values()).filter((value) => value.startsWith(partial)),
+        }),
+  }) as const;
+const words = (brief: string, placeholder: string, values?: Values) =>
+  ({ ...word(brief, placeholder, values), variadic: true }) as const;
+
+const components: Values = async () => [
+  ...(await import('@kairos/image/component')).builtinComponents().keys(),
+];
 
 export const buildImageCommand = buildCommand<BuildImageFlags, [string?], Context>({
   docs: {
@@ -49,7 +68,10 @@ export const buildImageCommand = buildCommand<BuildImageFlags, [string?], Contex
     flags: {
       definition: word('Definition in YAML', 'file'),
       output: word('Folder of the OCI layout to write', 'folder'),
-      executable: word('The kairos that goes into the image; default: this one', 'file'),
+      executable: word(
+        'The kairos that goes into the image; default: this one, or that beside it which fits the root',
+        'file',
+      ),
       cache: word('Where bootstrapped roots are kept; default: ~/.cache/kairos', 'folder'),
       work: word('Where the root is unpacked meanwhile; default: beside the output', 'folder'),
       refresh: {
@@ -58,20 +80,34 @@ export const buildImageCommand = buildCommand<BuildImageFlags, [string?], Contex
         default: false,
         withNegated: false,
       },
-      flavor: word('Distribution, where the root does not say', 'name'),
-      architecture: word('amd64, arm64', 'name'),
+      flavor: word('Distribution, where the root does not say', 'name', async () =>
+        (await import('@kairos/image/flavor')).allFlavors().map(({ name }) => name),
+      ),
+      architecture: word('amd64, arm64', 'name', async () => ['amd64', 'arm64']),
       imageVersion: word('Version of the image, such as v1.2.0', 'version'),
       model: word('Board, default generic', 'name'),
-      init: word('systemd, sysvinit or openrc', 'name'),
-      initrd: word('thin or dracut', 'name'),
-      component: words('Component to add: a name or the path of a manifest', 'name'),
-      withoutComponent: words('Component to leave out', 'name'),
+      init: word(
+        'systemd, sysvinit or openrc',
+        'name',
+        async () => (await import('@kairos/image/flavor')).inits,
+      ),
+      initrd: word('thin or dracut', 'name', async () => ['thin', 'dracut']),
+      component: words('Component to add: a name or the path of a manifest', 'name', components),
+      withoutComponent: words('Component to leave out', 'name', components),
       package: words('Package to install', 'name'),
       file: words('File to lay in: SOURCE:/path', 'source:path'),
       cloudConfig: words('Cloud-config for /system/oem', 'file'),
       kernelArgument: words('Kernel argument', 'word'),
-      filesystem: word('erofs, squashfs or ext4; default: the best that the kernel has', 'type'),
-      compression: word('How hard to compress the root: none, fast or best', 'level'),
+      filesystem: word(
+        'erofs, squashfs or ext4; default: the best that the kernel has',
+        'type',
+        async () => (await import('@kairos/image/filesystem')).filesystemTypes,
+      ),
+      compression: word(
+        'How hard to compress the root: none, fast or best',
+        'level',
+        async () => (await import('@kairos/image/filesystem')).compressions,
+      ),
       dryRun: dryRunFlag,
       json: jsonFlag,
       quiet: quietFlag,

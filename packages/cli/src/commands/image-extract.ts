@@ -5,7 +5,14 @@ import { text } from './flags.ts';
 export const imageExtractCommand = buildCommand<{ readonly output: string }, [string, string], Context>({
   docs: { brief: 'Copy a file of the boot form out of an image: root.img, vmlinuz, initrd, image.json, …' },
   parameters: {
-    flags: { output: { kind: 'parsed', parse: text, brief: 'File to write', placeholder: 'file' } },
+    flags: {
+      output: {
+        kind: 'parsed',
+        parse: text,
+        brief: 'File to write, - for standard output',
+        placeholder: 'file',
+      },
+    },
     positional: {
       kind: 'tuple',
       parameters: [

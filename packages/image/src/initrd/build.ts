@@ -34,6 +34,7 @@ export interface ThinInitrdRequest {
   readonly compression?: Compression;
   /** A static busybox of the image's architecture; default: the root's, else the machine's. */
   readonly busybox?: string;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ThinInitrd {
@@ -175,7 +176,7 @@ function checkExtraModules(index: ModuleIndex, extra: readonly string[], version
  * Builds the thin initrd of a root: busybox, `dmsetup`, `blkid`, the kernel modules that storage and the root file
  * system need, and `/init`. Nothing of the root is run. The same root gives the same bytes.
  * @throws KairosError `KERNEL_MODULES_MISSING`, `KERNEL_LACKS_MODULES`, `MODULE_UNKNOWN`, `BUSYBOX_MISSING`,
- * `PROGRAM_MISSING`, `LIBRARY_MISSING`, `COMPRESSION_UNSUPPORTED`, and those of what it reads
+ * `PROGRAM_MISSING`, `LIBRARY_MISSING`, `COMPRESSION_UNSUPPORTED`, `INTERRUPTED`, and those of what it reads
  */
 export async function buildThinInitrd(host: Host, request: ThinInitrdRequest): Promise<ThinInitrd> {
   const { files } = host;
@@ -276,7 +277,7 @@ export async function buildThinInitrd(host: Host, request: ThinInitrdRequest): P
       ...modules,
       ...firmware,
     ];
-    const initrd = await compressArchive(host, writeCpio(entries), compression, work);
+    const initrd = await compressArchive(host, writeCpio(entries), compression, work, request.signal);
     files.write(output, initrd);
     return {
       size: initrd.length,

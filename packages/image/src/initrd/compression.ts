@@ -1,5 +1,8 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
+import { throwIfStopped } from '@kairos/host/streams';
 
 /** Compressions of an initrd, best first. */
 export const compressions = ['zstd', 'xz', 'gzip'] as const;
@@ -36,19 +39,50 @@ export function chooseCompression(config: string | undefined, wanted?: Compressi
   );
 }
 
-/** Compresses an archive; the same bytes give the same bytes. `work` is a directory for passing files to xz. */
+const gzipInBackground = promisify(gzip);
+
+/** What `work` gives, or an error as soon as the run is stopped: what goes on in another thread is left to itself. */
+async function unlessStopped<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (signal === undefined) return work;
+  throwIfStopped(signal);
+  const stopped = Promise.withResolvers<never>();
+  const stop = () => {
+    try {
+      throwIfStopped(signal);
+    } catch (error) {
+      stopped.reject(error);
+    }
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([work, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/**
+ * Compresses an archive; the same bytes give the same bytes. `work` is a directory for passing files to xz. It takes
+ * seconds, in another thread or program, so that the process sees a Ctrl-C and the ends of other programs meanwhile.
+ * @throws KairosError `INTERRUPTED`
+ */
 export async function compressArchive(
   host: Host,
   archive: Uint8Array,
   compression: Compression,
   work: string,
+  signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  if (compression === 'zstd') return Bun.zstdCompressSync(new Uint8Array(archive), { level: 22 });
-  if (compression === 'gzip') return Bun.gzipSync(new Uint8Array(archive), { level: 9 });
+  if (compression === 'zstd') {
+    return unlessStopped(signal, Bun.zstdCompress(new Uint8Array(archive), { level: 22 }));
+  }
+  if (compression === 'gzip') return unlessStopped(signal, gzipInBackground(archive, { level: 9 }));
   const file = `${work}/archive`;
   host.files.write(file, archive);
   // The kernel's decoder knows no other check.
-  await host.run(['xz', '--check=crc32', '-9', '--threads=1', '--force', host.files.real(file)]);
+  await host.run(['xz', '--check=crc32', '-9', '--threads=1', '--force', host.files.real(file)], {
+    ...(signal === undefined ? {} : { signal }),
+  });
   return host.files.readBytes(`${file}.xz`);
 }
 
