@@ -224,7 +224,7 @@ describe('extensions', () => {
   const image = (name: string, kind: 'squashfs' | 'erofs' | 'ext4', from: string): string =>
     writeFilesystem(join(sources, `${name}.raw`), kind, from);
   const disk = (name: string, from: string, key?: string): string =>
-    writeDiskImage(join(sources, `${name}.raw`), from, key);
+    writeDiskImage(join(sources, `${name}.raw`), from, key === undefined ? {} : { key });
 
   const policy = (value: string) =>
     machine.files.write('/oem/policy.yaml', `#cloud-config\nextensions: {policy: ${value}}\n`);
@@ -305,6 +305,19 @@ describe('extensions', () => {
       expect(machine.files.list(`${store}/passive`)).toEqual([]);
     },
   );
+
+  test('a partition of the kind usr is what is below /usr', async () => {
+    const path = join(sources, 'usr.raw');
+    const below = join(sources, 'tree-usr');
+    writeTree(below, { 'lib/extension-release.d/extension-release.usr': fits });
+    expect(await install(bring(writeDiskImage(path, below, { partition: 'usr' })))).toMatchObject([
+      { name: 'usr.raw', proof: 'verity' },
+    ]);
+    // A tree from the root up in it, systemd would find nothing in.
+    await expect(
+      install(bring(writeDiskImage(path, tree('usr', fits), { partition: 'usr' }))),
+    ).rejects.toMatchObject({ code: 'EXTENSION_INVALID' });
+  });
 
   test("systemd's own program lays out what the boot links", async () => {
     await install(bring(image('hello', 'squashfs', tree('hello', 'ID=_any\n'))));

@@ -28,18 +28,30 @@ export function writeFilesystem(path: string, kind: 'squashfs' | 'erofs' | 'ext4
   return path;
 }
 
-/** Partitions of the Discoverable Partitions Specification for amd64: root, its hash tree, the signature of that. */
-const types = [
-  '8484680C-9521-48C6-9C11-B0720656F69E',
-  '77FF5F63-E7B6-4633-ACF4-1565B864C0E6',
-  'E7BB33FB-06CF-4E81-8273-E543B413E2E2',
-] as const;
+/** Partitions of the Discoverable Partitions Specification for amd64: the data, its hash tree, the signature of that. */
+const types = {
+  root: [
+    '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
+    '2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5',
+    '41092B05-9FC8-4523-994F-2DEF0408B176',
+  ],
+  usr: [
+    '8484680C-9521-48C6-9C11-B0720656F69E',
+    '77FF5F63-E7B6-4633-ACF4-1565B864C0E6',
+    'E7BB33FB-06CF-4E81-8273-E543B413E2E2',
+  ],
+} as const;
 
-/**
- * Makes a disk image with a hash tree, as systemd-repart lays it out.
- * @param key signs it, where given: a certificate `KEY.crt` and its private key `KEY.key`
- */
-export function writeDiskImage(path: string, from: string, key?: string): string {
+export interface DiskImageOptions {
+  /** A certificate `KEY.crt` and its private key `KEY.key` that sign it. */
+  readonly key?: string;
+  /** What the partition is; `usr` has the tree that belongs below `/usr`. Default `root`. */
+  readonly partition?: keyof typeof types;
+}
+
+/** Makes a disk image with a hash tree, as systemd-repart lays it out. */
+export function writeDiskImage(path: string, from: string, options: DiskImageOptions = {}): string {
+  const { key, partition = 'root' } = options;
   const data = writeFilesystem(`${path}.data`, 'squashfs', from);
   const [tree, hash] = [`${path}.tree`, `${path}.hash`];
   try {
@@ -60,7 +72,7 @@ export function writeDiskImage(path: string, from: string, key?: string): string
     }
     let at = 2048;
     const rows = parts.map((part, index) => {
-      const row = { start: at, sectors: Math.ceil(part.length / 512), type: types[index] };
+      const row = { start: at, sectors: Math.ceil(part.length / 512), type: types[partition][index] };
       at += Math.ceil(row.sectors / 2048) * 2048;
       return row;
     });

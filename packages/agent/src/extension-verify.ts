@@ -145,19 +145,21 @@ export async function verifyExtension(
   options: VerifyOptions,
 ): Promise<VerifiedExtension> {
   const verified = await checkProof(host, path, options);
-  const { data, filesystem } = verified.image;
+  const { data, filesystem, place } = verified.image;
+  const target = place === '/' ? mountPoint : `${mountPoint}${place}`;
   host.files.makeDirectory(mountPoint, { mode: 0o700 });
+  host.files.makeDirectory(target);
   await host.run([
     ...(['mount', '-t', filesystem] as const),
     '-o',
     `ro,nosuid,nodev,noexec,loop,offset=${data.offset},sizelimit=${data.size}`,
     host.files.real(path),
-    host.files.real(mountPoint),
+    host.files.real(target),
   ]);
   try {
     checkContent(host, options);
   } finally {
-    host.unmount(mountPoint);
+    host.unmount(target);
     host.files.remove(mountPoint);
   }
   return verified;
