@@ -3,8 +3,10 @@ import { rmSync } from 'node:fs';
 import { directoryHost } from '@kairos/host/directory';
 import { runProgram } from '@kairos/host/run';
 import { health, renderHealth } from './commands/health.ts';
+import { keepExtensionRecord } from './extension-record.ts';
 import { checkHealth } from './health-checks.ts';
 import { sceneFolder } from './node-scene.ts';
+import { readState } from './state.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -76,4 +78,22 @@ test('required checks share the deadline', async () => {
   const result = await checkHealth(machine(), { deadline: 21_000, clock, checks: [failing, failing] });
   expect(result.failures).toHaveLength(2);
   expect(clock.now()).toBeLessThanOrEqual(21_000 + 2 * 5000);
+});
+
+test('an extension that is not in place is told, and does not send the node back', async () => {
+  const { files } = machine();
+  const extension = { kind: 'sysext', name: 'tools.raw' } as const;
+  keepExtensionRecord(files, 'sysext', [
+    { ...extension, name: 'good.raw', status: 'merged' },
+    { ...extension, status: 'refused', reason: 'it was changed' },
+  ]);
+  files.write('/run/immucore/extensions/confext.json', 'torn');
+  const result = await checkHealth(machine(), { deadline: 0, clock: fakeClock() });
+  expect(result.failures).toEqual([]);
+  expect(result.warnings).toEqual(['the sysext tools.raw was refused: it was changed']);
+  const { boot_report: report } = await readState(machine());
+  expect(report?.extensions).toEqual([
+    { ...extension, name: 'good.raw', status: 'merged' },
+    { ...extension, status: 'refused', reason: 'it was changed' },
+  ]);
 });
