@@ -109,7 +109,7 @@ test('a node is upgraded, and falls back by itself when the new system does not 
   expect(await shell.ok('ls -d /usr/local/.state')).toBe('/usr/local/.state');
   // Users and settings are written to /etc at each start, programs in it are run.
   expect(
-    await shell.ok('printf "#!/bin/sh\necho runs\n" >/etc/runs && chmod +x /etc/runs && /etc/runs'),
+    await shell.ok("printf '#!/bin/sh\\necho runs\\n' >/etc/runs && chmod +x /etc/runs && /etc/runs"),
   ).toBe('runs');
   expect(await shell.ok('systemctl list-units --state=failed --plain --no-legend')).toBe('');
 
