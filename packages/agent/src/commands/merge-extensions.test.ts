@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { type ExtensionKind, extensionKinds } from '@kairos/facts/extensions';
 import { type DirectoryHost, directoryHost } from '@kairos/host/directory';
 import { readExtensionRecords } from '../extension-record.ts';
-import { breakSeal, keepSeal, removeExtension } from '../extension-store.ts';
+import { breakSeal, enableExtension, keepSeal, removeExtension } from '../extension-store.ts';
+import { disableExtensionVerb } from './extensions.ts';
 import { mergeExtensions, writtenEtc } from './merge-extensions.ts';
 
 let folder: string;
@@ -114,4 +115,22 @@ test('/etc stays writable below configuration extensions, and keeps what was wri
   expect(await merge('confext')).toEqual([]);
   expect(programs()).toHaveLength(1);
   expect(warnings).toEqual([expect.stringContaining('it stays until the next start')]);
+});
+
+test('disabled at once, the last configuration extension stays until the next start, and one of several goes', async () => {
+  host.files.write('/proc/cmdline', 'root=LABEL=COS_ACTIVE');
+  for (const name of ['conf-a.raw', 'conf-b.raw']) {
+    link('confext', name);
+    enableExtension(host.files, 'confext', 'active', name);
+  }
+  const disable = (name: string) =>
+    disableExtensionVerb(host, {
+      ...{ kind: 'confext', name, profile: 'active', now: true },
+      warn: (message) => void warnings.push(message),
+    });
+  expect(await disable('conf-a')).toMatchObject({ effective: 'now' });
+  expect(await disable('conf-b')).toMatchObject({ changed: true, effective: 'next start' });
+  expect(warnings).toEqual([expect.stringContaining('it stays until the next start')]);
+  expect(programs()).toEqual([]);
+  expect(host.commands).toEqual([['systemctl', 'restart', 'systemd-confext.service']]);
 });
