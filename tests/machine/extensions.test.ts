@@ -1,25 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   disableExtensionVerb,
   enableExtensionVerb,
   installExtensions,
   removeExtensionVerb,
 } from '@kairos/agent/commands/extensions';
+import { mergeExtensions } from '@kairos/agent/commands/merge-extensions';
 import { hostArchitecture } from '@kairos/facts/architecture';
 import { extensionKinds } from '@kairos/facts/extensions';
 import { filesBelow } from '@kairos/host/files';
@@ -29,6 +19,7 @@ import { linkExtensions } from '@kairos/immucore/extensions';
 import { createLayout } from '@kairos/oci/layout-writer';
 import { writeTar } from '@kairos/oci/tar-write';
 import { putContainer, streamOf } from '@kairos/oci/test-content';
+import { writeDiskImage, writeFilesystem, writeTree } from '../src/extension-images.ts';
 import { run } from '../src/run-tool.ts';
 
 // The machine may be busy; nothing here is timed.
@@ -53,7 +44,7 @@ describe('extensions', () => {
     mount: (request) => real.mount({ ...request, target: join(node, request.target) }),
     unmount: (target, options) => real.unmount(join(node, target), options),
     run: (argv, options) => {
-      if (argv[0] === 'systemctl') {
+      if (argv[0] === 'systemctl' || argv[0] === 'systemd-sysext') {
         commands.push(argv.join(' '));
         return Promise.resolve({ stdout: '', stderr: '', code: 0 });
       }
@@ -65,77 +56,18 @@ describe('extensions', () => {
   const options = { warn: (message: string) => void warnings.push(message), tell: () => undefined };
 
   /** Writes the tree of an extension. */
-  function tree(name: string, release: string | undefined, more: Record<string, string> = {}): string {
-    const path = join(sources, `tree-${name}-${Object.keys(more).length}`);
-    rmSync(path, { recursive: true, force: true });
-    const files: Record<string, string> = {
+  const tree = (name: string, release: string | undefined, more: Record<string, string> = {}): string =>
+    writeTree(join(sources, `tree-${name}`), {
       [`usr/share/${name}/hello`]: `hello from ${name}\n`,
       ...(release === undefined
         ? {}
         : { [`usr/lib/extension-release.d/extension-release.${name}`]: release }),
       ...more,
-    };
-    for (const [file, content] of Object.entries(files)) {
-      mkdirSync(dirname(join(path, file)), { recursive: true });
-      writeFileSync(join(path, file), content);
-    }
-    return path;
-  }
-  function image(name: string, kind: 'squashfs' | 'erofs' | 'ext4', from: string): string {
-    const path = join(sources, `${name}.raw`);
-    rmSync(path, { force: true });
-    if (kind === 'squashfs') run('mksquashfs', from, path, '-quiet', '-no-progress', '-noappend');
-    else if (kind === 'erofs') run('mkfs.erofs', '--quiet', path, from);
-    else run('mkfs.ext4', '-q', '-d', from, path, '4M');
-    return path;
-  }
-
-  /** A disk image with hash tree, and a signature where `key` is given, as systemd-repart lays it out. */
-  function disk(name: string, from: string, key?: string): string {
-    const data = image(`${name}-data`, 'squashfs', from);
-    const size = Math.ceil(Bun.file(data).size / 4096) * 4096;
-    run('truncate', '-s', String(size), data);
-    const tree = join(sources, 'tree');
-    rmSync(tree, { force: true });
-    const root = /^Root hash:\s*(\w+)/m.exec(run('veritysetup', 'format', data, tree))?.[1] ?? '';
-    const parts = [readFileSync(data), readFileSync(tree)];
-    const types = ['8484680C-9521-48C6-9C11-B0720656F69E', '77FF5F63-E7B6-4633-ACF4-1565B864C0E6'];
-    if (key !== undefined) {
-      const hash = join(sources, 'hash');
-      writeFileSync(hash, root);
-      run(
-        ...(['openssl', 'smime', '-sign', '-nocerts', '-noattr', '-binary', '-in', hash] as const),
-        ...['-inkey', `${key}.key`, '-signer', `${key}.crt`, '-outform', 'DER', '-out', `${hash}.p7s`],
-      );
-      const signature = readFileSync(`${hash}.p7s`).toString('base64');
-      const json = Buffer.alloc(16384);
-      json.write(JSON.stringify({ rootHash: root, certificateFingerprint: '', signature }));
-      parts.push(json);
-      types.push('E7BB33FB-06CF-4E81-8273-E543B413E2E2');
-    }
-    const path = join(sources, `${name}.raw`);
-    let at = 2048;
-    const rows = parts.map((part, index) => {
-      const row = { start: at, sectors: Math.ceil(part.length / 512), type: types[index] };
-      at += Math.ceil(row.sectors / 2048) * 2048;
-      return row;
     });
-    rmSync(path, { force: true });
-    run('truncate', '-s', String((at + 2048) * 512), path);
-    const table = rows
-      .map(({ start, sectors, type }) => `start=${start}, size=${sectors}, type=${type}`)
-      .join('\n');
-    const sfdisk = Bun.spawnSync(['sfdisk', '--quiet', path], {
-      stdin: Buffer.from(`label: gpt\n${table}\n`),
-    });
-    if (sfdisk.exitCode !== 0) throw new Error(sfdisk.stderr.toString());
-    const descriptor = openSync(path, 'r+');
-    parts.forEach(
-      (part, index) => void writeSync(descriptor, part, 0, part.length, (rows[index]?.start ?? 0) * 512),
-    );
-    closeSync(descriptor);
-    return path;
-  }
+  const image = (name: string, kind: 'squashfs' | 'erofs' | 'ext4', from: string): string =>
+    writeFilesystem(join(sources, `${name}.raw`), kind, from);
+  const disk = (name: string, from: string, key?: string): string =>
+    writeDiskImage(join(sources, `${name}.raw`), from, key === undefined ? {} : { key });
 
   const policy = (value: string) =>
     machine.files.write('/oem/policy.yaml', `#cloud-config\nextensions: {policy: ${value}}\n`);
@@ -183,7 +115,7 @@ describe('extensions', () => {
     async (kind) => {
       const path = bring(image('hello', kind, tree('hello', fits)));
       expect(await install(path)).toEqual([{ name: 'hello.raw', proof: 'none' }]);
-      expect(machine.files.list(store)).toEqual(['hello.raw']);
+      expect(machine.files.list(store)).toEqual(['.seals', 'hello.raw']);
       expect(machine.files.status(`${store}/hello.raw`)?.mode).toBe(0o644);
       const now = await enableExtensionVerb(machine, {
         ...options,
@@ -216,6 +148,19 @@ describe('extensions', () => {
       expect(machine.files.list(`${store}/passive`)).toEqual([]);
     },
   );
+
+  test('a partition of the kind usr is what is below /usr', async () => {
+    const path = join(sources, 'usr.raw');
+    const below = join(sources, 'tree-usr');
+    writeTree(below, { 'lib/extension-release.d/extension-release.usr': fits });
+    expect(await install(bring(writeDiskImage(path, below, { partition: 'usr' })))).toMatchObject([
+      { name: 'usr.raw', proof: 'verity' },
+    ]);
+    // A tree from the root up in it, systemd would find nothing in.
+    await expect(
+      install(bring(writeDiskImage(path, tree('usr', fits), { partition: 'usr' }))),
+    ).rejects.toMatchObject({ code: 'EXTENSION_INVALID' });
+  });
 
   test("systemd's own program lays out what the boot links", async () => {
     await install(bring(image('hello', 'squashfs', tree('hello', 'ID=_any\n'))));
@@ -356,6 +301,44 @@ describe('extensions', () => {
     });
   });
 
+  test.each([
+    ['with a hash tree', disk, /^whole\.raw is damaged: block 0 of level 0 of its hash tree/],
+    [
+      'without one',
+      (name: string, from: string) => image(name, 'squashfs', from),
+      /^whole\.raw is not what was installed: it is sha256:/,
+    ],
+  ])('an image %s that is changed later is left out at the next start', async (_, make, reason) => {
+    // Several blocks, compressed as they are: a tree of one block is its own root.
+    const bytes = Buffer.from(crypto.getRandomValues(new Uint8Array(20_000))).toString('hex');
+    await install(bring(make('whole', tree('whole', fits, { 'usr/share/whole/data': bytes }))));
+    await install(bring(image('good', 'erofs', tree('good', fits))));
+    for (const name of ['whole', 'good']) {
+      await enableExtensionVerb(machine, {
+        ...options,
+        ...{ kind: 'sysext', name, profile: 'common', now: false },
+      });
+    }
+    machine.files.write('/usr/lib/systemd/system/systemd-sysext.service', '');
+    linkExtensions(machine.files, 'active');
+    const merge = () => mergeExtensions(machine, { kind: 'sysext', warn: options.warn });
+    const good = { kind: 'sysext', name: 'good.raw', status: 'merged' } as const;
+    expect(await merge()).toEqual([good, { kind: 'sysext', name: 'whole.raw', status: 'merged' }]);
+    const path = join(node, store, 'whole.raw');
+    const content = readFileSync(path);
+    // Behind the superblock, which still says squashfs.
+    const at = content.indexOf('hsqs') + 100;
+    content[at] = (content[at] ?? 0) ^ 1;
+    writeFileSync(path, content);
+    expect(await merge()).toEqual([
+      good,
+      { kind: 'sysext', name: 'whole.raw', status: 'refused', reason: expect.stringMatching(reason) },
+    ]);
+    expect(machine.files.list('/run/extensions')).toEqual(['good.raw']);
+    expect(commands).toEqual(['systemd-sysext refresh', 'systemd-sysext refresh']);
+    expect(real.mounts().filter(({ target }) => target.startsWith(node))).toEqual([]);
+  });
+
   test('over http and https, from an image, with a digest', async () => {
     const path = image('web', 'squashfs', tree('web', fits));
     const content = readFileSync(path);
@@ -410,7 +393,7 @@ describe('extensions', () => {
     machine.files.remove(store);
     expect(await get('oci:/image')).toEqual([{ name: 'web.raw', proof: 'none' }]);
     expect(machine.files.sha256(`${store}/web.raw`)).toBe(digest.slice(7));
-    expect(machine.files.list(store)).toEqual(['web.raw']);
+    expect(machine.files.list(store)).toEqual(['.seals', 'web.raw']);
   });
 
   test('a confext says for what it is in /etc', async () => {

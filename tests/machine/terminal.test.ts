@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { installerQuestions, keys } from '../src/installer-questions.ts';
 
 /** A program in a pseudo terminal, as somebody sees it. */
 class Session {
@@ -53,8 +54,8 @@ class Session {
     }
   }
 
-  type(keys: string): this {
-    this.child.terminal?.write(keys);
+  type(text: string): this {
+    this.child.terminal?.write(text);
     return this;
   }
 
@@ -91,33 +92,19 @@ afterEach(() => {
 
 const vt = { name: 'vt220', columns: 80, rows: 24 };
 const dumb = { name: 'dumb', columns: 0, rows: 0 };
-const enter = '\r';
-const down = '\u001b[B';
+const { enter, down } = keys;
 
-/** Each question with what somebody types to get to the next one. */
-const pages: readonly (readonly [string, string])[] = [
-  ['Which disk?', enter],
-  ['Create a user', enter],
-  ['Name of the user', enter],
-  ['Password (empty', `secret${enter}`],
-  ['Password, once more', `secret${enter}`],
-  ['Public SSH key', enter],
-  ['Host name', `edge-1${enter}`],
-  ['Kubernetes?', enter],
-  ['File with further', enter],
-  ['Afterwards?', `${down}${down}${enter}`],
-  ['Install on /dev/vda?', `y`],
-];
+const pages = installerQuestions({ password: 'secret', hostname: 'edge-1', afterwards: 'nothing' });
 const dumbKeys: Readonly<Record<string, string>> = {
   'Afterwards?': `3${enter}`,
   'Install on /dev/vda?': `y${enter}`,
 };
 
 async function goTo(question: string, isDumb = false): Promise<void> {
-  for (const [text, keys] of pages) {
+  for (const [text, typed] of pages) {
     await session.until(text);
     if (text === question) return;
-    session.type(isDumb ? (dumbKeys[text] ?? keys) : keys);
+    session.type(isDumb ? (dumbKeys[text] ?? typed) : typed);
   }
 }
 
@@ -136,7 +123,7 @@ for (const [name, terminal] of [
     async (page) => {
       session = new Session(folder, terminal);
       await goTo(page, terminal === dumb);
-      session.type('\u0003');
+      session.type(keys.controlC);
       await session.until('Nothing was written');
       expect(await session.exitCode()).toBe(130);
       expectNothingWritten();
@@ -200,13 +187,13 @@ test.each([
     await goTo('Install on /dev/vda?', terminal === dumb);
     session.type(yes);
     await session.until('22 %  copying');
-    session.type('\u0003');
+    session.type(keys.controlC);
     await session.until('Stop the installation?');
     // Ctrl-C at the question is no answer: it goes on.
-    session.type('\u0003');
+    session.type(keys.controlC);
     await session.until('It goes on.');
     expect(existsSync(join(folder, 'stopped'))).toBe(false);
-    session.type('\u0003');
+    session.type(keys.controlC);
     await session.until('Stop the installation?');
     session.type(yes);
     await session.until('The installation was stopped.');

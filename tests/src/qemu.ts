@@ -43,6 +43,11 @@ export interface MachineOptions {
    * out.
    */
   readonly webAnswer?: string;
+  /**
+   * `127.0.0.1:port` of a server on this machine, such as a registry, that the guest reaches as 10.0.2.100, port 5000. The
+   * machine has no other way out.
+   */
+  readonly server?: string;
   /** Forwards a free port on loopback to this port of the guest. */
   readonly forward?: number;
   /** The machine ends where a guest would reboot. Default: it reboots. */
@@ -187,6 +192,10 @@ export class Machine implements AsyncDisposable {
       ...(options.webAnswer === undefined
         ? []
         : [`,guestfwd=tcp:10.0.2.100:80-cmd:cat ${options.webAnswer}`]),
+      // A process for each connection: QEMU's own forwarding to a port is one connection in all.
+      ...(options.server === undefined
+        ? []
+        : [`,guestfwd=tcp:10.0.2.100:5000-cmd:busybox nc ${options.server.replace(':', ' ')}`]),
     ].join('');
     const { firmware = 'bios' } = options;
     const alone = firmware !== 'bios' && options.accelerator.name === 'tcg';

@@ -38,6 +38,8 @@ export interface SyntheticOptions {
   readonly grub?: string;
   /** The menu of the disk. */
   readonly menu?: string;
+  /** `bootloader.tar` of a real image, in place of one that does not boot. */
+  readonly bootloader?: Buffer;
 }
 
 /** Writes the files of a slot that is right in form and boots nothing; gives them by name. */
@@ -65,7 +67,8 @@ export async function writeSyntheticBootForm(
     mkdirSync(join(staging, name, '..'), { recursive: true });
     writeFileSync(join(staging, name), bytes);
   }
-  const tar = Bun.spawnSync(['tar', '-C', staging, '-cf', '-', ...Object.keys(payload)]).stdout;
+  const tar =
+    options.bootloader ?? Bun.spawnSync(['tar', '-C', staging, '-cf', '-', ...Object.keys(payload)]).stdout;
   const files = new Map<string, Buffer>([
     ['root.img', options.root ?? noise(`root${options.version ?? ''}`, options.rootSize ?? 3 * 1024 * 1024)],
     ['vmlinuz', noise('kernel', 100_001)],

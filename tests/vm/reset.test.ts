@@ -1,17 +1,25 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Accelerator } from '../src/accelerator.ts';
 import { guestAccelerator, imageLayout, kairos, slotFile, work } from '../src/images.ts';
-import { Machine } from '../src/qemu.ts';
+import { type SyntheticImage, writeImage } from '../src/installed-node.ts';
+import { Machine, type MachineOptions } from '../src/qemu.ts';
 import { loginAsRoot, testUser } from '../src/scenario.ts';
+import { sharedRegistry } from '../src/shared-registry.ts';
 
 setDefaultTimeout(3_600_000);
 
 const folder = join(work, 'reset');
 const disk = join(folder, 'node.raw');
 const key = join(folder, 'key');
+/** A second disk with an image in a file. */
+const carrier = join(folder, 'carrier.img');
+const registry = sharedRegistry('reset');
+/** Systems that start nothing and are small: one in the registry, one on the carrier. */
+let small: { readonly registry: SyntheticImage; readonly carrier: SyntheticImage };
 let accelerator: Accelerator;
 
 function run(...argv: string[]): string {
@@ -60,11 +68,28 @@ beforeAll(async () => {
   const patience = { extra_cmdline: 'systemd.default_device_timeout_sec=900 no_timer_check' };
   put('oem', '/grubenv', formatGrubEnvironment({ ...patience, next_entry: 'statereset' }, 'grubenv'));
   accelerator = await guestAccelerator();
+  // With the node's own boot loader, which stays as it is then.
+  const bootloader = readFileSync(await slotFile('debian13', 'bootloader.tar'));
+  small = {
+    registry: await writeImage(folder, 'v3.0.0', { bootloader }),
+    carrier: await writeImage(folder, 'v4.0.0', { bootloader }),
+  };
+  await registry.push(small.registry.layout, 'kairos/small:v3');
+  mkdirSync(join(folder, 'carrier'));
+  run('tar', '-C', small.carrier.layout, '-cf', join(folder, 'carrier/small.tar'), '.');
+  run('mke2fs', '-q', '-t', 'ext4', '-L', 'CARRIER', '-d', join(folder, 'carrier'), carrier, '32M');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const boot = (name: string) =>
-  Machine.start({ name: `reset-${name}`, accelerator, disks: [{ path: disk }], ssh: true });
+const boot = (name: string, more: Partial<MachineOptions> = {}) =>
+  Machine.start({ name: `reset-${name}`, accelerator, disks: [{ path: disk }], ssh: true, ...more });
+
+/** Digests of the files of a slot, as sha256sum prints them, sorted by name. */
+const sums = ({ files }: SyntheticImage) =>
+  [...files]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, bytes]) => `${createHash('sha256').update(bytes).digest('hex')}  ${name}`)
+    .join('\n');
 const slow = { timeout: 900_000 };
 
 test('a node is reset by its boot entry, through a power cut; then recovery is used by hand', async () => {
@@ -115,7 +140,10 @@ test('a node is reset by its boot entry, through a power cut; then recovery is u
     'conv=notrunc',
   );
   {
-    await using machine = boot('lost');
+    await using machine = boot('lost', {
+      disks: [{ path: disk }, { path: carrier, readOnly: true }],
+      server: registry.address,
+    });
     const shell = machine.console;
     await loginAsRoot(shell, slow);
     expect(await shell.ok('kairos-agent state get boot')).toBe('recovery_boot');
@@ -131,8 +159,24 @@ test('a node is reset by its boot entry, through a power cut; then recovery is u
     expect((await shell.run('kairos-agent recovery')).output).toContain('needs a plug-in');
     expect(await shell.ok('kairos-agent reset --yes 2>&1', slow)).toContain('Reset completed');
     expect(await shell.ok('kairos-agent reset --status')).toContain('was done at');
-    const upgrade = await shell.ok('kairos-agent upgrade --source recovery: --json', slow);
-    expect(JSON.parse(upgrade)).toMatchObject({ upgraded: false, plan: { slot: 'active', upToDate: true } });
+    // The system is replaced from a registry, from a file, and from recovery's own image; what is there stays passive.
+    const upgrade = async (source: string) => {
+      const command = `kairos-agent upgrade --source ${source} --allow-insecure-registries --json 2>/run/upgrade`;
+      const { upgraded, plan } = JSON.parse(await shell.ok(command, slow));
+      return { upgraded, slot: plan.slot, version: plan.image.version, fallback: plan.fallback };
+    };
+    const onDisk = () =>
+      shell.ok(
+        'mount -o ro LABEL=COS_STATE /mnt && (cd /mnt/cOS/active && LC_ALL=C sha256sum *); umount /mnt',
+        slow,
+      );
+    const replaced = { upgraded: true, slot: 'active', fallback: 'kairos-core-debian-13 v0.0.0' };
+    expect(await upgrade('oci:10.0.2.100:5000/kairos/small:v3')).toEqual({ ...replaced, version: 'v3.0.0' });
+    expect(await onDisk()).toBe(sums(small.registry));
+    await shell.ok('mkdir -p /run/carrier && mount -o ro LABEL=CARRIER /run/carrier');
+    expect(await upgrade('ocifile:/run/carrier/small.tar')).toEqual({ ...replaced, version: 'v4.0.0' });
+    expect(await onDisk()).toBe(sums(small.carrier));
+    expect(await upgrade('recovery:')).toEqual({ ...replaced, version: 'v0.0.0' });
     shell.send('systemctl reboot\n');
     await shell.waitFor(/Linux version/, slow);
     await loginAsRoot(shell, slow);

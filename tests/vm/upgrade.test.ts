@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeDiskImage, writeFilesystem, writeTree } from '../src/extension-images.ts';
 import { executable, guestAccelerator, imageLayout, kairos, work } from '../src/images.ts';
 import { Machine } from '../src/qemu.ts';
 import { loginAsRoot, testUser } from '../src/scenario.ts';
@@ -8,6 +9,11 @@ import { loginAsRoot, testUser } from '../src/scenario.ts';
 const folder = join(work, 'upgrade');
 const disk = join(folder, 'node.raw');
 const carrier = join(folder, 'carrier.img');
+const extensions = [
+  ['sysext', 'hello'],
+  ['sysext', 'changed'],
+  ['confext', 'settings'],
+] as const;
 
 async function run(command: string[]): Promise<void> {
   const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' });
@@ -15,7 +21,26 @@ async function run(command: string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command.join(' ')} exited with ${code}:\n${stderr}`);
 }
 
-/** A node that runs the image of the tests, and a second disk that carries a newer one. */
+/** Extensions: one with a hash tree, one without, one for `/etc`. */
+function writeExtensions(to: string): void {
+  mkdirSync(to);
+  const release = 'ID=debian\nVERSION_ID=13\n';
+  for (const [name, kind, content] of [
+    ['hello', 'usr/lib', { 'usr/bin/hello': '#!/bin/sh\necho hello\n' }],
+    ['changed', 'usr/lib', { 'usr/share/changed': 'changed\n' }],
+    ['settings', 'etc', { 'etc/settings': 'settings\n' }],
+  ] as const) {
+    const tree = writeTree(join(folder, 'tree'), {
+      ...content,
+      [`${kind}/extension-release.d/extension-release.${name}`]: release,
+    });
+    const path = join(to, `${name}.raw`);
+    if (name === 'hello') writeDiskImage(path, tree);
+    else writeFilesystem(path, 'squashfs', tree);
+  }
+}
+
+/** A node that runs the image of the tests, and a second disk that carries a newer one and extensions. */
 beforeAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, 'carrier'), { recursive: true });
@@ -30,6 +55,7 @@ beforeAll(async () => {
     ...['build', 'image', 'debian:13', '--image-version', 'v2.0.0', '--output', newer, '--work', folder],
     ...['--executable', executable, '--compression', 'fast'],
   );
+  writeExtensions(join(folder, 'carrier/extensions'));
   await run(['truncate', '--size', '1200M', carrier]);
   await run(['mke2fs', '-q', '-t', 'ext4', '-L', 'CARRIER', '-d', join(folder, 'carrier'), carrier]);
   expect(statSync(carrier).size).toBe(1200 * 1024 * 1024);
@@ -52,11 +78,40 @@ test('a node is upgraded, and falls back by itself when the new system does not 
   expect(await shell.ok('kairos-agent state get slots.active.version')).toBe('v2.0.0');
   expect(await shell.ok('kairos-agent state get slots.passive.version')).toBe('v0.0.0');
 
+  for (const [kind, name] of extensions) {
+    await shell.ok(`kairos-agent ${kind} install file:/run/carrier/extensions/${name}.raw`);
+    await shell.ok(`kairos-agent ${kind} enable ${name} --common`);
+  }
+  // Behind the superblock, as a bad block or a hand would.
+  await shell.ok(
+    'printf %s damage | dd of=/var/lib/kairos/extensions/changed.raw bs=1 seek=100 conv=notrunc status=none && sync',
+  );
+
   shell.send('systemctl reboot\n');
   await shell.waitFor(/Linux version/, { timeout: 300_000 });
   await loginAsRoot(shell, { timeout: 600_000 });
   expect(await shell.ok('kairos-agent state get boot')).toBe('active_boot');
   expect(await shell.ok('kairos-agent state get kairos.version')).toBe('v2.0.0');
+
+  // Extensions are in place, but for the one that is not what was installed.
+  const { boot_report: report } = JSON.parse(await shell.ok('kairos-agent state --json'));
+  expect(report.extensions).toEqual([
+    {
+      ...{ kind: 'sysext', name: 'changed.raw', status: 'refused' },
+      reason: expect.stringMatching(/^changed\.raw is not what was installed: it is sha256:/),
+    },
+    { kind: 'sysext', name: 'hello.raw', status: 'merged' },
+    { kind: 'confext', name: 'settings.raw', status: 'merged' },
+  ]);
+  expect(await shell.ok('hello; cat /etc/settings; ls /usr/share/changed 2>&1 | tail -c 10')).toBe(
+    'hello\nsettings\ndirectory',
+  );
+  expect(await shell.ok('ls -d /usr/local/.state')).toBe('/usr/local/.state');
+  // Users and settings are written to /etc at each start, programs in it are run.
+  expect(
+    await shell.ok("printf '#!/bin/sh\\necho runs\\n' >/etc/runs && chmod +x /etc/runs && /etc/runs"),
+  ).toBe('runs');
+  expect(await shell.ok('systemctl list-units --state=failed --plain --no-legend')).toBe('');
 
   // The new system loses its kernel: GRUB cannot start it and goes on with the old one.
   await shell.ok(

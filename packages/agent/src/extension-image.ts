@@ -15,26 +15,28 @@ export interface ExtensionImage {
   /** A file system, or a disk with partitions of the Discoverable Partitions Specification. */
   readonly form: 'filesystem' | 'disk';
   readonly filesystem: ImageFilesystem;
+  /** Where the file system belongs in the tree of the extension: a partition of the kind `usr` is what is below `/usr`. */
+  readonly place: '/' | '/usr';
   /** The file system's part of the file. */
   readonly data: ImagePart;
   readonly verity: ImagePart | undefined;
   readonly signature: ImagePart | undefined;
 }
 
-/** Partition types of the Discoverable Partitions Specification for the architectures that nodes have. */
+/** Partition types of the Discoverable Partitions Specification, of a root and of `/usr`, for the architectures that nodes have. */
 const partitionTypes = {
   amd64: {
-    root: ['4f68bce3-e8cd-4db1-96e7-fbcaf984b709', '8484680c-9521-48c6-9c11-b0720656f69e'],
+    data: ['4f68bce3-e8cd-4db1-96e7-fbcaf984b709', '8484680c-9521-48c6-9c11-b0720656f69e'],
     verity: ['2c7357ed-ebd2-46d9-aec1-23d437ec2bf5', '77ff5f63-e7b6-4633-acf4-1565b864c0e6'],
     signature: ['41092b05-9fc8-4523-994f-2def0408b176', 'e7bb33fb-06cf-4e81-8273-e543b413e2e2'],
   },
   arm64: {
-    root: ['b921b045-1df0-41c3-af44-4c6f280d3fae', 'b0e01050-ee5f-4390-949a-9101b17104e9'],
+    data: ['b921b045-1df0-41c3-af44-4c6f280d3fae', 'b0e01050-ee5f-4390-949a-9101b17104e9'],
     verity: ['df3300ce-d69f-4c92-978c-9bfb0f38d820', '6e11a4e7-fbca-4ded-b9e9-e1a512bb664e'],
     signature: ['6db69de6-29f4-4758-a7a5-962190f00ce3', 'c23ce4ff-44bd-4b00-b2d4-b41b3419e02a'],
   },
   riscv64: {
-    root: ['72ec70a6-cf74-40e6-bd49-4bda08e8f224', 'beaec34b-8442-439b-a40b-984381ed097d'],
+    data: ['72ec70a6-cf74-40e6-bd49-4bda08e8f224', 'beaec34b-8442-439b-a40b-984381ed097d'],
     verity: ['b6ed5582-440b-4209-b8da-5ff7c419ea3d', '8f1056be-9b05-47c4-81d6-be53128e5b54'],
     signature: ['efe0f087-ea8d-4469-821a-4c2a96a8386a', 'd2f9000a-7a18-453f-b5cd-4d32f77a7b32'],
   },
@@ -112,12 +114,12 @@ export function inspectExtension(path: string, name: string, architecture: Archi
       const filesystem = filesystemAt(read, 0);
       if (filesystem === 'unknown') throw invalid(name, 'it begins with no known file system');
       const data = { offset: 0, size };
-      return { form: 'filesystem', filesystem, data, verity: undefined, signature: undefined };
+      return { form: 'filesystem', filesystem, place: '/', data, verity: undefined, signature: undefined };
     }
     const partitions = partitionsOf(read, size, sector, name);
     const types = partitionTypes[architecture];
-    const find = (wanted: readonly string[]): ImagePart | undefined => {
-      const found = partitions.filter(({ type }) => wanted.includes(type));
+    const find = (wanted: string): ImagePart | undefined => {
+      const found = partitions.filter(({ type }) => type === wanted);
       if (found.length > 1) throw invalid(name, 'it has several partitions of one kind');
       const [part] = found;
       if (part === undefined) return undefined;
@@ -126,10 +128,16 @@ export function inspectExtension(path: string, name: string, architecture: Archi
       }
       return { offset: part.offset, size: part.size };
     };
-    const data = find(types.root);
+    // systemd takes a root where there are both.
+    const index = types.data.findIndex((type) => find(type) !== undefined) === 1 ? 1 : 0;
+    const data = find(types.data[index]);
     if (data === undefined) throw invalid(name, `it has no partition with a system for ${architecture}`);
     const filesystem = filesystemAt(read, data.offset);
     if (filesystem === 'unknown') throw invalid(name, 'its partition holds no known file system');
-    return { form: 'disk', filesystem, data, verity: find(types.verity), signature: find(types.signature) };
+    return {
+      ...{ form: 'disk', filesystem, data, place: index === 1 ? '/usr' : '/' },
+      verity: find(types.verity[index]),
+      signature: find(types.signature[index]),
+    };
   });
 }

@@ -32,6 +32,26 @@ export function checkExtensionName(name: string): string {
 const linkOf = (kind: ExtensionKind, profile: ExtensionProfile, name: string) =>
   `${extensionKinds[kind].store}/${profile}/${name}`;
 
+/** Beside the images: no name of an image begins with a dot. */
+const sealOf = (kind: ExtensionKind, name: string) => `${extensionKinds[kind].store}/.seals/${name}`;
+
+/** The seal that an image had when it was verified; `undefined` for one that something else put there. */
+export function readSeal(files: HostFiles, kind: ExtensionKind, name: string): string | undefined {
+  return files.readTextIfAny(sealOf(kind, name))?.trim();
+}
+
+/** Keeps what an image is, so that a later start sees whether it still is. */
+export function keepSeal(files: HostFiles, kind: ExtensionKind, name: string, seal: string): void {
+  files.write(sealOf(kind, name), `${seal}\n`);
+}
+
+/** Forgets what was verified under a name, before another image gets it. */
+export function breakSeal(files: HostFiles, kind: ExtensionKind, name: string): void {
+  if (files.status(sealOf(kind, name)) === undefined) return;
+  files.remove(sealOf(kind, name));
+  files.sync(`${extensionKinds[kind].store}/.seals`);
+}
+
 /** What is installed or enabled, by name. */
 export function storedExtensions(files: HostFiles, kind: ExtensionKind): StoredExtension[] {
   const { store } = extensionKinds[kind];
@@ -128,5 +148,6 @@ export function removeExtension(
 ): readonly ExtensionProfile[] {
   const profiles = extensionProfiles.filter((profile) => disableExtension(files, kind, profile, name));
   files.remove(`${extensionKinds[kind].store}/${name}`);
+  breakSeal(files, kind, name);
   return profiles;
 }

@@ -19,6 +19,8 @@ export interface VerifyOptions {
   readonly name: string;
   readonly policy: ExtensionPolicy;
   readonly architecture?: Architecture;
+  /** The seal of the image that was verified earlier under this name. */
+  readonly seal?: string | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -27,14 +29,38 @@ export interface VerifiedExtension {
   /** `signed`: by a certificate of this node. `verity`: whole, by whomever. `none`: the image says nothing of itself. */
   readonly proof: 'signed' | 'verity' | 'none';
   readonly rootHash: string | undefined;
+  /** What names the content: `verity:` and the root hash, or `sha256:` and the digest of the file. */
+  readonly seal: string;
 }
 
 const maximumSignature = 64 * 1024;
 /** Its own for each process, so that none looks into the image of another. */
 const mountPoint = `/run/kairos-agent/extension-${process.pid}`;
 
-/** What can be told without mounting. */
+/** What can be told without mounting: a file system that somebody changed is not given to the kernel. */
 async function checkProof(host: Host, path: string, options: VerifyOptions): Promise<VerifiedExtension> {
+  const { name, seal: expected } = options;
+  const proven = await proofOf(host, path, options);
+  const seal =
+    proven.rootHash === undefined ? `sha256:${host.files.sha256(path)}` : `verity:${proven.rootHash}`;
+  if (expected !== undefined && expected !== seal) {
+    throw new KairosError(
+      'EXTENSION_CHANGED',
+      `${name} is not what was installed: it is ${seal}, and was ${expected}`,
+      {
+        exit: 'corruptSource',
+        hint: `If this is meant, install it again: kairos-agent ${options.kind} install file:/PATH/${name}`,
+      },
+    );
+  }
+  return { ...proven, seal };
+}
+
+async function proofOf(
+  host: Host,
+  path: string,
+  options: VerifyOptions,
+): Promise<Omit<VerifiedExtension, 'seal'>> {
   const { name, policy, warn } = options;
   const real = host.files.real(path);
   const image = inspectExtension(real, name, options.architecture ?? hostArchitecture());
@@ -111,7 +137,7 @@ function checkContent(host: Host, options: VerifyOptions): void {
 /**
  * Checks an image before it is taken: its form, its hash tree against all of its data, its signature, and then, mounted
  * read-only, that it is an extension of this kind for this system.
- * @throws KairosError `EXTENSION_INVALID`, `EXTENSION_UNPROVEN`, `EXTENSION_UNSUITABLE`, `VERITY_*`, `SIGNATURE_INVALID`
+ * @throws KairosError `EXTENSION_INVALID`, `EXTENSION_UNPROVEN`, `EXTENSION_CHANGED`, `EXTENSION_UNSUITABLE`, `VERITY_*`, `SIGNATURE_INVALID`
  */
 export async function verifyExtension(
   host: Host,
@@ -119,19 +145,21 @@ export async function verifyExtension(
   options: VerifyOptions,
 ): Promise<VerifiedExtension> {
   const verified = await checkProof(host, path, options);
-  const { data, filesystem } = verified.image;
+  const { data, filesystem, place } = verified.image;
+  const target = place === '/' ? mountPoint : `${mountPoint}${place}`;
   host.files.makeDirectory(mountPoint, { mode: 0o700 });
+  host.files.makeDirectory(target);
   await host.run([
     ...(['mount', '-t', filesystem] as const),
     '-o',
     `ro,nosuid,nodev,noexec,loop,offset=${data.offset},sizelimit=${data.size}`,
     host.files.real(path),
-    host.files.real(mountPoint),
+    host.files.real(target),
   ]);
   try {
     checkContent(host, options);
   } finally {
-    host.unmount(mountPoint);
+    host.unmount(target);
     host.files.remove(mountPoint);
   }
   return verified;

@@ -6,8 +6,10 @@ import { keepingLinks } from '@kairos/stages/kept-links';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { collectConfig } from './collect-config.ts';
 import { health, renderHealth } from './commands/health.ts';
+import { keepExtensionRecord } from './extension-record.ts';
 import { checkHealth } from './health-checks.ts';
 import { sceneFolder } from './node-scene.ts';
+import { readState } from './state.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -102,4 +104,22 @@ test('checks that config_url names count as a stage of the boot fetched them, an
   const after = await health(machine(), { clock: fakeClock() });
   expect(after.checks.map(({ name }) => name)).toContain('linked');
   expect(after.warnings).toEqual([]);
+});
+
+test('an extension that is not in place is told, and does not send the node back', async () => {
+  const { files } = machine();
+  const extension = { kind: 'sysext', name: 'tools.raw' } as const;
+  keepExtensionRecord(files, 'sysext', [
+    { ...extension, name: 'good.raw', status: 'merged' },
+    { ...extension, status: 'refused', reason: 'it was changed' },
+  ]);
+  files.write('/run/immucore/extensions/confext.json', 'torn');
+  const result = await checkHealth(machine(), { deadline: 0, clock: fakeClock() });
+  expect(result.failures).toEqual([]);
+  expect(result.warnings).toEqual(['the sysext tools.raw was refused: it was changed']);
+  const { boot_report: report } = await readState(machine());
+  expect(report?.extensions).toEqual([
+    { ...extension, name: 'good.raw', status: 'merged' },
+    { ...extension, status: 'refused', reason: 'it was changed' },
+  ]);
 });

@@ -3,6 +3,7 @@ import { durationMilliseconds } from '@kairos/config/schema/health';
 import { reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import type { Host } from '@kairos/host/host';
+import { readExtensionRecords } from './extension-record.ts';
 import {
   type Findings,
   failedServices,
@@ -171,7 +172,13 @@ export async function checkHealth(host: Host, options: HealthOptions): Promise<H
   const services = await failedServices(host);
   const checks: CheckResult[] = [findingsCheck('boot report', report), findingsCheck('stages', services)];
   const failures = [...report.failures, ...services.failures];
-  const warnings = [...report.warnings, ...services.warnings];
+  const extensions = (readExtensionRecords(host.files) ?? [])
+    .filter(({ status }) => status !== 'merged')
+    .map(
+      ({ kind, name, status, reason }) =>
+        `the ${kind} ${name} ${status === 'refused' ? 'was refused' : 'is not in place'}: ${reason}`,
+    );
+  const warnings = [...report.warnings, ...services.warnings, ...extensions];
   // What cannot get better needs no waiting; where nobody waits, all is shown.
   if (failures.length > 0 && deadline > 0) return { failures, warnings, checks };
   const init: Check = {

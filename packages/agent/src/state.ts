@@ -9,6 +9,7 @@ import type { Host } from '@kairos/host/host';
 import type { Mount } from '@kairos/host/mount-table';
 import { assessment, type BootEnvironment, nextBoot, readEnvironment } from './boot-choice.ts';
 import { type BootFailure, readBootFailures } from './boot-failures.ts';
+import { type ExtensionOutcome, readExtensionRecords } from './extension-record.ts';
 import { type PersistentState, readPersistentState } from './persistent-state.ts';
 import { type ResetJournal, readResetJournal, resetJournalName, resetStatusPath } from './reset-journal.ts';
 import { judgeReset, type ResetStatus, resetMarks } from './reset-status.ts';
@@ -56,6 +57,8 @@ export interface BootReportState {
   readonly failed: readonly unknown[];
   /** Errors and warnings of the stages since the boot, with the file and line of the cloud-config. */
   readonly stages: readonly unknown[];
+  /** What became of the extensions that are enabled for this start; missing where there are none. */
+  readonly extensions?: readonly ExtensionOutcome[];
 }
 
 export interface ResetState {
@@ -260,13 +263,15 @@ function bootReport(host: Host): BootReportState | undefined {
   const stages = readStageRecords(host.files).flatMap(({ stage, problems }) =>
     problems.map((problem) => ({ stage, ...problem })),
   );
+  const records = readExtensionRecords(host.files);
+  const extensions = records === undefined ? {} : { extensions: records };
   let report: unknown;
   try {
     report = JSON.parse(text);
   } catch {
     report = undefined;
   }
-  if (!isRecord(report)) return { outcome: 'unreadable', failed: [], stages };
+  if (!isRecord(report)) return { outcome: 'unreadable', failed: [], stages, ...extensions };
   const steps = Array.isArray(report.steps) ? report.steps : [];
   return {
     outcome: String(report.outcome ?? 'unknown'),
@@ -274,6 +279,7 @@ function bootReport(host: Host): BootReportState | undefined {
       (step) => isRecord(step) && (step.status === 'failed' || step.status === 'degraded'),
     ),
     stages: [...(Array.isArray(report.stages) ? report.stages : []), ...stages],
+    ...extensions,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   listExtensions,
   removeExtensionVerb,
 } from '@kairos/agent/commands/extensions';
+import { mergeExtensions } from '@kairos/agent/commands/merge-extensions';
 import { KairosError } from '@kairos/facts/errors';
 import { type ExtensionKind, type ExtensionProfile, extensionProfiles } from '@kairos/facts/extensions';
 import { formatSize } from '@kairos/facts/size';
@@ -93,4 +94,13 @@ export async function removeVerb(
     await removeExtensionVerb(machineHost(), { kind, name, now: flags.now, warn }),
     flags.json,
   );
+}
+
+/** A refused one is told and leaves the others in place, so it is no failure of the unit. */
+export async function mergeVerb(kind: ExtensionKind, { json }: { readonly json: boolean }): Promise<string> {
+  const outcomes = await mergeExtensions(machineHost(), { kind, warn });
+  if (json) return `${JSON.stringify(outcomes)}\n`;
+  return outcomes
+    .map(({ name, status, reason }) => `${name} is ${status}${reason === undefined ? '' : `: ${reason}`}\n`)
+    .join('');
 }

@@ -15,6 +15,8 @@ export const paths = {
   bootReport: '/run/immucore/boot-report.json',
   /** What the stages run by units did, one file a stage. */
   stageRecords: '/run/immucore/stages',
+  /** What became of the extensions that are enabled for this start, one file a kind. */
+  extensionRecords: '/run/immucore/extensions',
   immucoreLog: '/run/immucore/immucore.log',
   /** What `config_url` named, as stages of this boot fetched it. */
   linkedConfigs: '/run/kairos/linked-configs',

@@ -10,7 +10,7 @@ const wanted = '/run/systemd/system/sysinit.target.wants';
 
 /**
  * Links the images that are enabled for this boot, those of its profile before those of every boot, and has systemd lay
- * them out. They were verified when they were installed and enabled; systemd opens those with a hash tree by it.
+ * them out: its units have each of them verified by the agent (`kairos-agent sysext merge`) before.
  */
 export function linkExtensions(files: HostFiles, profile: ExtensionProfile): ActionResult {
   const problems: string[] = [];

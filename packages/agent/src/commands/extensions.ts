@@ -1,4 +1,3 @@
-import { configDirectories } from '@kairos/config/collect';
 import { KairosError } from '@kairos/facts/errors';
 import {
   type ExtensionKind,
@@ -7,18 +6,22 @@ import {
   profileOfBoot,
 } from '@kairos/facts/extensions';
 import type { Host } from '@kairos/host/host';
-import { collectConfig, isMapping } from '../collect-config.ts';
 import { type FetchOptions, fetchExtensions } from '../extension-fetch.ts';
+import { extensionPolicy } from '../extension-policy.ts';
 import {
+  breakSeal,
   disableExtension,
   enableExtension,
   findExtension,
+  keepSeal,
+  readSeal,
   removeExtension,
   type StoredExtension,
   storedExtensions,
 } from '../extension-store.ts';
-import { type ExtensionPolicy, extensionPolicies, verifyExtension } from '../extension-verify.ts';
+import { verifyExtension } from '../extension-verify.ts';
 import { bootStateOfHost, checkRoot } from '../operation.ts';
+import { lastConfext } from './merge-extensions.ts';
 
 export interface ExtensionOptions {
   readonly kind: ExtensionKind;
@@ -31,22 +34,6 @@ function checkSystemd(host: Host, kind: ExtensionKind): void {
   throw new KairosError('TOOL_MISSING', `This system has no ${program}, which puts extensions into place`, {
     exit: 'missingTool',
     hint: kind === 'confext' ? 'It comes with systemd 254' : 'It comes with systemd',
-  });
-}
-
-/** `extensions.policy` of the node. A file that cannot be read might have had one, so that is told. */
-async function policyOf(host: Host, warn: (message: string) => void): Promise<ExtensionPolicy> {
-  const { config, problems } = await collectConfig(host, { directories: configDirectories, files: [] });
-  const given = isMapping(config.extensions) ? config.extensions.policy : undefined;
-  if (given === undefined || given === null) {
-    for (const { position, message } of problems) warn(`${position.file}:${position.line}: ${message}`);
-    return 'any';
-  }
-  const policy = extensionPolicies.find((one) => one === given);
-  if (policy !== undefined) return policy;
-  throw new KairosError('CONFIG_INVALID', `extensions.policy: ${JSON.stringify(given)} is not known`, {
-    exit: 'invalidInput',
-    hint: `It is one of ${extensionPolicies.join(', ')}`,
   });
 }
 
@@ -64,15 +51,25 @@ function isBooted(host: Host, profile: ExtensionProfile): boolean {
   return booted !== undefined && (profile === 'common' || profile === booted);
 }
 
-/** Puts the links of this boot right and lets systemd lay the extensions out anew. */
-async function refresh(host: Host, kind: ExtensionKind, name: string, linked: boolean): Promise<void> {
+/** Puts the links of this boot right and lets systemd lay the extensions out anew; gives when that holds. */
+async function refresh(
+  host: Host,
+  { kind, warn }: ExtensionOptions,
+  name: string,
+  linked: boolean,
+): Promise<ChangeResult['effective']> {
   const { run, store, unit } = extensionKinds[kind];
   const link = `${run}/${name}`;
   if (linked) {
     host.files.makeDirectory(run);
     host.files.symlink(`${store}/${name}`, link);
   } else host.files.remove(link);
+  if (kind === 'confext' && host.files.list(run).length === 0) {
+    warn(lastConfext);
+    return 'next start';
+  }
   await host.run(['systemctl', 'restart', unit]);
+  return 'now';
 }
 
 export interface ChangeResult {
@@ -102,17 +99,21 @@ export async function enableExtensionVerb(host: Host, options: ChangeOptions): P
       exit: 'notFound',
     });
   }
-  await verifyExtension(host, path, { kind, name, policy: await policyOf(host, warn), warn });
+  const known = readSeal(host.files, kind, name);
+  const policy = await extensionPolicy(host, warn);
+  const { seal } = await verifyExtension(host, path, { kind, name, policy, seal: known, warn });
+  if (known === undefined) keepSeal(host.files, kind, name, seal);
   const changed = enableExtension(host.files, kind, profile, name);
   return { name, changed, effective: await takeEffect(host, options, name, true) };
 }
 
 async function takeEffect(
   host: Host,
-  { kind, profile, now, warn }: ChangeOptions,
+  options: ChangeOptions,
   name: string,
   linked: boolean,
 ): Promise<ChangeResult['effective']> {
+  const { kind, profile, now, warn } = options;
   if (!now) return 'next start';
   if (!isBooted(host, profile)) {
     warn(`--now: the running system was not started as ${profile}; it changes at the next such start`);
@@ -124,8 +125,7 @@ async function takeEffect(
     storedExtensions(host.files, kind)
       .find((one) => one.name === name)
       ?.profiles.some((one) => isBooted(host, one)) === true;
-  await refresh(host, kind, name, stays);
-  return 'now';
+  return await refresh(host, options, name, stays);
 }
 
 /** @throws KairosError `NOT_ROOT`, `EXTENSION_*` */
@@ -156,7 +156,7 @@ export async function installExtensions(
   checkRoot(host);
   const { kind, warn } = options;
   checkSystemd(host, kind);
-  const policy = await policyOf(host, warn);
+  const policy = await extensionPolicy(host, warn);
   const { store } = extensionKinds[kind];
   const { files } = host;
   // Of runs that were killed; a name with a dot is no extension.
@@ -165,22 +165,25 @@ export async function installExtensions(
   files.makeDirectory(folder, { mode: 0o700 });
   try {
     const names = await fetchExtensions(host, uri, folder, options);
-    const verified: InstalledExtension[] = [];
+    const verified: (InstalledExtension & { readonly seal: string })[] = [];
     for (const name of names) {
-      const { proof, rootHash } = await verifyExtension(host, `${folder}/${name}`, {
+      const { proof, rootHash, seal } = await verifyExtension(host, `${folder}/${name}`, {
         kind,
         name,
         policy,
         warn,
       });
-      verified.push({ name, proof, ...(rootHash === undefined ? {} : { rootHash }) });
+      verified.push({ name, proof, seal, ...(rootHash === undefined ? {} : { rootHash }) });
     }
-    for (const { name } of verified) {
+    for (const { name, seal } of verified) {
+      // A power cut in between leaves an image without a seal, and none with that of another.
+      breakSeal(files, kind, name);
       files.chmod(`${folder}/${name}`, 0o644);
       files.chown(`${folder}/${name}`, 0, 0);
       files.rename(`${folder}/${name}`, `${store}/${name}`);
+      keepSeal(files, kind, name, seal);
     }
-    return verified;
+    return verified.map(({ seal: _, ...installed }) => installed);
   } finally {
     files.remove(folder);
   }
@@ -196,6 +199,7 @@ export async function removeExtensionVerb(
   const { name } = findExtension(host.files, kind, options.name);
   const linked = host.files.status(`${extensionKinds[kind].run}/${name}`) !== undefined;
   removeExtension(host.files, kind, name);
-  if (now && linked) await refresh(host, kind, name, false);
-  return { name, changed: true, effective: now || !linked ? 'now' : 'next start' };
+  if (!linked) return { name, changed: true, effective: 'now' };
+  const effective = now ? await refresh(host, options, name, false) : 'next start';
+  return { name, changed: true, effective };
 }

@@ -39,7 +39,7 @@ const nameParameter = {
   ],
 } as const;
 
-/** The verbs `list`, `enable`, `disable`, `install`, `remove` for a kind of extension. */
+/** The verbs `list`, `enable`, `disable`, `install`, `remove`, `merge` for a kind of extension. */
 function extensionRoutes(kind: ExtensionKind) {
   const what = kind === 'sysext' ? 'system extensions' : 'configuration extensions';
   const change = (verb: 'enable' | 'disable', brief: string) =>
@@ -97,6 +97,16 @@ function extensionRoutes(kind: ExtensionKind) {
         async func(flags, name) {
           const { removeVerb } = await import('../extension-verbs.ts');
           this.process.stdout.write(await removeVerb(kind, name, flags));
+        },
+      }),
+      merge: buildCommand<{ readonly json: boolean }, [], Context>({
+        docs: {
+          brief: 'Verify what is enabled for this start and lay it out; the units do this at each start',
+        },
+        parameters: { flags: { json: jsonFlag } },
+        async func(flags) {
+          const { mergeVerb } = await import('../extension-verbs.ts');
+          this.process.stdout.write(await mergeVerb(kind, flags));
         },
       }),
     },
