@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { runChrootStage } from '@kairos/agent/chroot-stage';
+import { runChrootStage } from '@kairos/agent/stages/chroot-stage';
 import { machineHost } from '@kairos/host/machine';
 import { buildExecutable, hostTarget } from '../../scripts/build.ts';
 import { executable } from '../src/images.ts';

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installWith } from '@kairos/agent/commands/install';
-import { openImageSource } from '@kairos/agent/image-source';
+import { openImageSource } from '@kairos/agent/sources/image-source';
 import { MiB } from '@kairos/facts/size';
 import { buildExecutable, hostTarget } from '../../scripts/build.ts';
 import { runOnNode, type StartedNode } from '../src/crash/node-namespace.ts';

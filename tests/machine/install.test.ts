@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type InstallOptions, type InstallParts, installWith } from '@kairos/agent/commands/install';
-import { openImageSource } from '@kairos/agent/image-source';
 import type { Progress } from '@kairos/agent/progress';
-import { runHookStage } from '@kairos/agent/stage-hooks';
+import { openImageSource } from '@kairos/agent/sources/image-source';
+import { runHookStage } from '@kairos/agent/stages/hooks';
 import { KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
 import { parseGrubEnvironment } from '@kairos/host/grub-environment';

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { openImageSource } from '@kairos/agent/image-source';
+import { openImageSource } from '@kairos/agent/sources/image-source';
 import { imageManifestSchema } from '@kairos/facts/image-manifest';
 import { mediaTypes } from '@kairos/facts/media-types';
 import { MiB } from '@kairos/facts/size';

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from 'bun:test';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkConfigWithImage } from '@kairos/agent/new-image-check';
+import { checkConfigWithImage } from '@kairos/agent/upgrade/new-image-check';
 import { MiB } from '@kairos/facts/size';
 import { errorOf } from '../src/error-of.ts';
 import { startFaultProxy } from '../src/fault-proxy.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openProviderBus } from '@kairos/agent/provider-bus';
+import { openProviderBus } from '@kairos/agent/providers/bus';
 import { machineHost } from '@kairos/host/machine';
 import { buildExecutable, hostTarget } from '../../scripts/build.ts';
 import { executable } from '../src/images.ts';

@@ -16,10 +16,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootableSlots } from '@kairos/agent/boot-choice';
+import { bootableSlots } from '@kairos/agent/boot/choice';
 import { installWith } from '@kairos/agent/commands/install';
 import { type ResetOptions, resetWith } from '@kairos/agent/commands/reset';
-import { openImageSource } from '@kairos/agent/image-source';
+import { openImageSource } from '@kairos/agent/sources/image-source';
 import { isSystemError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
 import { parseGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';

@@ -7,7 +7,7 @@ import { markBootGood } from '@kairos/agent/commands/boot-good';
 import { installWith } from '@kairos/agent/commands/install';
 import { rollback } from '@kairos/agent/commands/rollback';
 import { type UpgradeOptions, upgradeWith } from '@kairos/agent/commands/upgrade';
-import { openImageSource } from '@kairos/agent/image-source';
+import { openImageSource } from '@kairos/agent/sources/image-source';
 import { KairosError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
 import { parseGrubEnvironment } from '@kairos/host/grub-environment';

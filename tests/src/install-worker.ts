@@ -1,6 +1,6 @@
 /** Installs to a disk in a process of its own, to be killed: `install-worker DEVICE SOURCE CONFIG`. */
 import { installWith } from '@kairos/agent/commands/install';
-import { openImageSource } from '@kairos/agent/image-source';
+import { openImageSource } from '@kairos/agent/sources/image-source';
 import { machineWithVfat } from './loop-disk.ts';
 
 const [, , device = '', source = '', configFile = ''] = process.argv;

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installWith } from '@kairos/agent/commands/install';
 import { type UpgradeOptions, type UpgradeParts, upgradeWith } from '@kairos/agent/commands/upgrade';
-import { openImageSource, type SourceOptions } from '@kairos/agent/image-source';
+import { openImageSource, type SourceOptions } from '@kairos/agent/sources/image-source';
 import { imageManifestSchema } from '@kairos/facts/image-manifest';
 import { mediaTypes } from '@kairos/facts/media-types';
 import type { Host } from '@kairos/host/host';

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { installWith } from '@kairos/agent/commands/install';
-import { openImageSource } from '@kairos/agent/image-source';
+import { openImageSource } from '@kairos/agent/sources/image-source';
 import { KairosError } from '@kairos/facts/errors';
 import { machineWithVfat } from './loop-disk.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { NodeState } from '@kairos/agent/state';
+import type { NodeState } from '@kairos/agent/state/state';
 import { formatGrubEnvironment } from '@kairos/host/grub-environment';
 import { guestAccelerator, imageLayout, kairos, work } from '../src/images.ts';
 import { OfflinePartition } from '../src/offline-edit.ts';

@@ -1,6 +1,6 @@
 import { GiB, MiB } from '@kairos/facts/size';
 import type { Disk, Partition } from '@kairos/host/disks';
-import type { TargetDisk } from './target-disk.ts';
+import type { TargetDisk } from './install/target-disk.ts';
 
 /** A disk as the host lists it, for tests. */
 export function disk(name: string, size: number, more: Partial<Disk> = {}): Disk {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
-import { nextBoot } from './boot-choice.ts';
+import { nextBoot } from './boot/choice.ts';
 import type { Scene } from './node-scene.ts';
 
 /** For tests: v2 as active slot and v1 as passive, with the disk's own menu and a boot without faults. */

@@ -2,15 +2,15 @@ import { configDirectories } from '@kairos/config/collect';
 import type { CloudConfig } from '@kairos/config/schema/root';
 import { reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
-import { runChrootStage } from './chroot-stage.ts';
 import type { Cleanup } from './cleanup.ts';
 import { type CollectedConfig, collectConfig } from './collect-config.ts';
 import { environmentOf, withEnvironment } from './environment.ts';
-import type { InstallContext } from './execute-install.ts';
-import { allowNoUsersFile } from './install-config.ts';
+import { allowNoUsersFile } from './install/config.ts';
+import type { InstallContext } from './install/execute.ts';
 import { type Afterwards, endMachine } from './lifecycle.ts';
 import type { OperationOptions, OperationParts } from './operation-options.ts';
 import type { ReportProgress } from './progress.ts';
+import { runChrootStage } from './stages/chroot-stage.ts';
 
 /** An installed node whose configuration was read, for an operation on it. */
 export interface ConfiguredNode<Checked> {

@@ -1,8 +1,8 @@
 import type { RemoteReader } from '@kairos/config/remote';
 import type { Host } from '@kairos/host/host';
 import type { CollectedConfig } from './collect-config.ts';
-import type { ImageSource, SourceOptions } from './image-source.ts';
 import type { ReportProgress } from './progress.ts';
+import type { ImageSource, SourceOptions } from './sources/image-source.ts';
 
 /** How an operation that writes slots is asked for; each adds what is its own. */
 export interface OperationOptions {

@@ -1,5 +1,5 @@
 import { type InstallOptions, install } from '@kairos/agent/commands/install';
-import { renderPlan } from '@kairos/agent/install-render';
+import { renderPlan } from '@kairos/agent/install/render';
 import { machineHost } from '@kairos/host/machine';
 import { ProgressLine } from './progress.ts';
 

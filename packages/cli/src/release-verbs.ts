@@ -1,12 +1,12 @@
+import { listReleases, releasesToYaml } from '@kairos/agent/commands/list-releases';
+import { pullImage } from '@kairos/agent/commands/pull-image';
 import {
   type Artifact,
   baseContainerName,
   bootableName,
   containerName,
   osReleaseVariables,
-} from '@kairos/agent/artifact-name';
-import { listReleases, releasesToYaml } from '@kairos/agent/commands/list-releases';
-import { pullImage } from '@kairos/agent/commands/pull-image';
+} from '@kairos/agent/sources/artifact-name';
 import { formatSize } from '@kairos/facts/size';
 import { machineHost } from '@kairos/host/machine';
 import type {

@@ -1,7 +1,7 @@
 import { readAgentSettings } from '@kairos/agent/agent-settings';
 import { reset } from '@kairos/agent/commands/reset';
 import { cancelReset, resetStatus } from '@kairos/agent/commands/reset-status';
-import { renderResetPlan, renderResetSummary } from '@kairos/agent/reset-render';
+import { renderResetPlan, renderResetSummary } from '@kairos/agent/reset/render';
 import { machineHost } from '@kairos/host/machine';
 import type { ResetVerbFlags } from './commands/agent-reset.ts';
 import { countdown } from './countdown.ts';

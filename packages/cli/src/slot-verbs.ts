@@ -2,8 +2,8 @@ import { type BootEntryResult, bootEntry } from '@kairos/agent/commands/boot-ent
 import { markBootGood } from '@kairos/agent/commands/boot-good';
 import { rollback } from '@kairos/agent/commands/rollback';
 import { upgrade } from '@kairos/agent/commands/upgrade';
-import { describeUpgradeStep } from '@kairos/agent/execute-upgrade';
-import { renderUpgradePlan } from '@kairos/agent/upgrade-render';
+import { describeUpgradeStep } from '@kairos/agent/upgrade/execute';
+import { renderUpgradePlan } from '@kairos/agent/upgrade/render';
 import { exitCodes, KairosError } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
 import { withoutPassword } from '@kairos/oci/reference';

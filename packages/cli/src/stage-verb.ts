@@ -1,4 +1,4 @@
-import { keepStageRecord } from '@kairos/agent/stage-record';
+import { keepStageRecord } from '@kairos/agent/stages/record';
 import { maximumFileSize } from '@kairos/config/collect';
 import type { Document } from '@kairos/config/document';
 import { formatProblem } from '@kairos/config/problem';

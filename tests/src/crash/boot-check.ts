@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type BootChoice, nextBoot, slotOfEntry } from '@kairos/agent/boot-choice';
+import { type BootChoice, nextBoot, slotOfEntry } from '@kairos/agent/boot/choice';
 import { embedGrub } from '@kairos/artifacts/boot-sector';
 import { type BootloaderPayload, efiSystemFiles, menuStub } from '@kairos/artifacts/bootloader-payload';
 import { reasonOf } from '@kairos/facts/errors';

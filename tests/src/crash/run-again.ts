@@ -1,10 +1,10 @@
 import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootableSlots } from '@kairos/agent/boot-choice';
+import { bootableSlots } from '@kairos/agent/boot/choice';
 import { installWith } from '@kairos/agent/commands/install';
-import { openImageSource } from '@kairos/agent/image-source';
-import { readSlot } from '@kairos/agent/slot-view';
+import { readSlot } from '@kairos/agent/slots/view';
+import { openImageSource } from '@kairos/agent/sources/image-source';
 import { slotDirectory } from '@kairos/facts/slot';
 import { directoryHost } from '@kairos/host/directory';
 import { executable } from '../images.ts';

@@ -1,13 +1,13 @@
 import { KairosError } from '@kairos/facts/errors';
 import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
-import { type BootChoice, type BootEnvironment, nextBoot } from '../boot-choice.ts';
-import { openBootBlocks, readBlocks, setUserVariables } from '../boot-environment.ts';
-import { carryOutAll } from '../execute-upgrade.ts';
-import { type MenuEntry, parseMenuEntries } from '../grub-entries.ts';
+import { type BootChoice, type BootEnvironment, nextBoot } from '../boot/choice.ts';
+import { openBootBlocks, readBlocks, setUserVariables } from '../boot/environment.ts';
+import { type MenuEntry, parseMenuEntries } from '../boot/grub-entries.ts';
 import { checkInstalled, checkRoot, lookWork, runOperation, takeLock } from '../operation.ts';
-import { isClosed, openPartition, systemDisk } from '../partition-access.ts';
-import type { UpgradeStep } from '../upgrade-step.ts';
+import { isClosed, openPartition, systemDisk } from '../slots/partition-access.ts';
+import { carryOutAll } from '../upgrade/execute.ts';
+import type { UpgradeStep } from '../upgrade/step.ts';
 
 export interface BootEntryOptions {
   /** The entry to start next; without it nothing changes. */

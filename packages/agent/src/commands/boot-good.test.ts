@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import type { Host } from '@kairos/host/host';
-import { bootableSlots } from '../boot-choice.ts';
-import { readBootFailures } from '../boot-failures.ts';
+import { bootableSlots } from '../boot/choice.ts';
+import { readBootFailures } from '../boot/failures.ts';
 import { bootVariables, installTwoSlots, silent } from '../fixture-two-slots.ts';
 import { cutBefore, makeScene, PowerCut, rootHashOf, type Scene, sceneFolder } from '../node-scene.ts';
-import { readState } from '../state.ts';
+import { readState } from '../state/state.ts';
 import { type BootGoodOptions, markBootGood } from './boot-good.ts';
 
 let folder: string;

@@ -2,22 +2,22 @@ import { cmdlineWords } from '@kairos/facts/cmdline';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
-import { assessment, forgetUnloadable, goodStarts } from '../boot-choice.ts';
-import { type BootBlocks, openBootBlocks } from '../boot-environment.ts';
-import { keepBootFailure, readBootFailures } from '../boot-failures.ts';
-import { loadFailureOf, removeTraces, traceOf } from '../boot-traces.ts';
-import { carryOutAll } from '../execute-upgrade.ts';
-import { type Clock, checkHealth } from '../health-checks.ts';
-import { readHealthConfig } from '../health-config.ts';
-import { hasRunningImage, planLeftovers, type SlotsFound } from '../leftovers.ts';
+import { assessment, forgetUnloadable, goodStarts } from '../boot/choice.ts';
+import { type BootBlocks, openBootBlocks } from '../boot/environment.ts';
+import { keepBootFailure, readBootFailures } from '../boot/failures.ts';
+import { loadFailureOf, removeTraces, traceOf } from '../boot/traces.ts';
+import { endWatch, keepWatchdogsFed } from '../boot/watchdog.ts';
+import { type Clock, checkHealth } from '../health/checks.ts';
+import { readHealthConfig } from '../health/config.ts';
 import { endMachine } from '../lifecycle.ts';
 import { bootStateOfHost, checkRoot, lockPath, type Operation, runOperation } from '../operation.ts';
-import { openPartition, systemDisk } from '../partition-access.ts';
-import { noteProvenState } from '../persistent-state.ts';
 import type { ReportProgress } from '../progress.ts';
-import { findSlots } from '../upgrade-facts.ts';
-import type { UpgradeAction } from '../upgrade-step.ts';
-import { endWatch, keepWatchdogsFed } from '../watchdog.ts';
+import { openPartition, systemDisk } from '../slots/partition-access.ts';
+import { noteProvenState } from '../state/persistent-state.ts';
+import { carryOutAll } from '../upgrade/execute.ts';
+import { findSlots } from '../upgrade/facts.ts';
+import { hasRunningImage, planLeftovers, type SlotsFound } from '../upgrade/leftovers.ts';
+import type { UpgradeAction } from '../upgrade/step.ts';
 
 export interface BootGoodOptions {
   /** Milliseconds that the checks have. Default: `health.deadline` of the configuration, five minutes. */

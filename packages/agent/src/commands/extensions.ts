@@ -6,8 +6,8 @@ import {
   profileOfBoot,
 } from '@kairos/facts/extensions';
 import type { Host } from '@kairos/host/host';
-import { type FetchOptions, fetchExtensions } from '../extension-fetch.ts';
-import { extensionPolicy } from '../extension-policy.ts';
+import { type FetchOptions, fetchExtensions } from '../extensions/fetch.ts';
+import { extensionPolicy } from '../extensions/policy.ts';
 import {
   breakSeal,
   disableExtension,
@@ -18,8 +18,8 @@ import {
   removeExtension,
   type StoredExtension,
   storedExtensions,
-} from '../extension-store.ts';
-import { verifyExtension } from '../extension-verify.ts';
+} from '../extensions/store.ts';
+import { verifyExtension } from '../extensions/verify.ts';
 import { bootStateOfHost, checkRoot } from '../operation.ts';
 import { lastConfext } from './merge-extensions.ts';
 

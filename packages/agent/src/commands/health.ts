@@ -1,6 +1,6 @@
 import type { Host } from '@kairos/host/host';
-import { type CheckResult, type Clock, checkHealth } from '../health-checks.ts';
-import { readHealthConfig } from '../health-config.ts';
+import { type CheckResult, type Clock, checkHealth } from '../health/checks.ts';
+import { readHealthConfig } from '../health/config.ts';
 import { checkRoot } from '../operation.ts';
 
 export interface HealthReport {

@@ -1,6 +1,11 @@
 import type { Host } from '@kairos/host/host';
-import { parseBundle } from '../bundle-config.ts';
-import { absoluteTarget, type BundleOptions, type BundleResult, installBundle } from '../install-bundle.ts';
+import { parseBundle } from '../bundles/config.ts';
+import {
+  absoluteTarget,
+  type BundleOptions,
+  type BundleResult,
+  installBundle,
+} from '../bundles/install-bundle.ts';
 import { checkRoot } from '../operation.ts';
 
 export interface InstallBundleOptions extends BundleOptions {

@@ -10,9 +10,9 @@ import { Keys } from '../interactive/keys.ts';
 import { lineAsker } from '../interactive/line-asker.ts';
 import { askAnswers } from '../interactive/questions.ts';
 import { summaryOf } from '../interactive/summary.ts';
-import { nodeProviders } from '../node-providers.ts';
 import { bootStateOfHost, checkRoot } from '../operation.ts';
-import { installPrompts } from '../provider-questions.ts';
+import { nodeProviders } from '../providers/node-providers.ts';
+import { installPrompts } from '../providers/questions.ts';
 
 export interface InteractiveOptions {
   readonly source?: string | undefined;

@@ -6,10 +6,10 @@ import { machineRegistries } from '@kairos/oci/registries-config';
 import { openRegistry, type RegistryOptions } from '@kairos/oci/registry';
 import { machineAuthorities } from '@kairos/oci/trusted-authorities';
 import { stringify } from 'yaml';
-import { nodeProviders } from '../node-providers.ts';
-import type { ProviderBus } from '../provider-bus.ts';
-import { availableReleases, versionImage } from '../provider-questions.ts';
-import { type Release, releaseReader, releasesFor, runningArtifact } from '../release-list.ts';
+import type { ProviderBus } from '../providers/bus.ts';
+import { nodeProviders } from '../providers/node-providers.ts';
+import { availableReleases, versionImage } from '../providers/questions.ts';
+import { type Release, releaseReader, releasesFor, runningArtifact } from '../sources/release-list.ts';
 
 export interface ListReleasesOptions {
   /** Registry and organization, such as `quay.io/kairos`, which is the default. */

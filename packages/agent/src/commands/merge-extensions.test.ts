@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ExtensionKind, extensionKinds } from '@kairos/facts/extensions';
 import { type DirectoryHost, directoryHost } from '@kairos/host/directory';
-import { readExtensionRecords } from '../extension-record.ts';
-import { breakSeal, enableExtension, keepSeal, removeExtension } from '../extension-store.ts';
+import { readExtensionRecords } from '../extensions/record.ts';
+import { breakSeal, enableExtension, keepSeal, removeExtension } from '../extensions/store.ts';
 import { disableExtensionVerb } from './extensions.ts';
 import { mergeExtensions, writtenEtc } from './merge-extensions.ts';
 

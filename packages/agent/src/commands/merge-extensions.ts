@@ -1,10 +1,10 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { type ExtensionKind, extensionKinds } from '@kairos/facts/extensions';
 import type { Host } from '@kairos/host/host';
-import { extensionPolicy } from '../extension-policy.ts';
-import { type ExtensionOutcome, keepExtensionRecord, readExtensionRecords } from '../extension-record.ts';
-import { readSeal } from '../extension-store.ts';
-import { verifyExtension } from '../extension-verify.ts';
+import { extensionPolicy } from '../extensions/policy.ts';
+import { type ExtensionOutcome, keepExtensionRecord, readExtensionRecords } from '../extensions/record.ts';
+import { readSeal } from '../extensions/store.ts';
+import { verifyExtension } from '../extensions/verify.ts';
 import { checkRoot } from '../operation.ts';
 
 export interface MergeOptions {

@@ -1,6 +1,6 @@
 import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
-import { nodeIdentity } from '../phone-home-node.ts';
+import { nodeIdentity } from '../phone-home/node.ts';
 
 /**
  * The name by which tools of the field tell nodes apart: machine id and host name. `UUID` in the environment stands above it.

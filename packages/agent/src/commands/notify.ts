@@ -1,7 +1,7 @@
 import type { Host } from '@kairos/host/host';
-import { type NodeProviderOptions, nodeProviders } from '../node-providers.ts';
-import type { Published } from '../provider-bus.ts';
-import { providerEvent } from '../provider-events.ts';
+import type { Published } from '../providers/bus.ts';
+import { providerEvent } from '../providers/events.ts';
+import { type NodeProviderOptions, nodeProviders } from '../providers/node-providers.ts';
 
 /** Where `notify` reads its configuration. */
 export const notifyDirectories = ['/oem', '/usr/local/cloud-config'] as const;

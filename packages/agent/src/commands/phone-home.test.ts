@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { directoryHost } from '@kairos/host/directory';
 import type { Host } from '@kairos/host/host';
 import { runProgram } from '@kairos/host/run';
-import { FleetServer } from '../fixture-fleet-server.ts';
-import { credentialsPath, readCredentials } from '../phone-home-credentials.ts';
+import { credentialsPath, readCredentials } from '../phone-home/credentials.ts';
+import { FleetServer } from '../phone-home/fixture-fleet-server.ts';
 import { type PhoneHomeOptions, phoneHome, uninstallPhoneHome } from './phone-home.ts';
 
 let folder: string;

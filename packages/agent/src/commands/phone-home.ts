@@ -6,16 +6,16 @@ import { isMap, parseDocument } from 'yaml';
 import { collectConfig, collectNodeConfig } from '../collect-config.ts';
 import { endMachine } from '../lifecycle.ts';
 import { checkRoot } from '../operation.ts';
-import { type CommandOutcome, remoteConfigPath, runRemoteCommand } from '../phone-home-commands.ts';
+import { type CommandOutcome, remoteConfigPath, runRemoteCommand } from '../phone-home/commands.ts';
 import {
   type PhoneHomeCredentials,
   readCredentials,
   removeCredentials,
   writeCredentials,
-} from '../phone-home-credentials.ts';
-import { areKnown, fetchArtifact, register } from '../phone-home-server.ts';
-import { holdConnection, newSessionState } from '../phone-home-session.ts';
-import { type PhoneHomeFlags, phoneHomeSettings } from '../phone-home-settings.ts';
+} from '../phone-home/credentials.ts';
+import { areKnown, fetchArtifact, register } from '../phone-home/server.ts';
+import { holdConnection, newSessionState } from '../phone-home/session.ts';
+import { type PhoneHomeFlags, phoneHomeSettings } from '../phone-home/settings.ts';
 
 export const phoneHomeUnit = 'kairos-agent-phonehome.service';
 const lockPath = '/run/kairos-agent-phonehome.lock';

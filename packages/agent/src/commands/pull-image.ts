@@ -4,9 +4,9 @@ import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
 import { unpackImage } from '@kairos/oci/container-image';
 import { openSource } from '@kairos/oci/source';
-import { parseNodeSource } from '../image-source.ts';
 import { checkRoot } from '../operation.ts';
 import type { ReportProgress } from '../progress.ts';
+import { parseNodeSource } from '../sources/image-source.ts';
 
 export interface PullImageOptions {
   /** `linux/arm64`, or only `arm64`; default: this machine's. */

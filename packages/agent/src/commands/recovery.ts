@@ -1,9 +1,9 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
-import { type NodeProviderOptions, nodeProviders } from '../node-providers.ts';
 import { checkRoot } from '../operation.ts';
-import { recoveryToken } from '../provider-questions.ts';
-import { qrCode } from '../qr-code.ts';
+import { type NodeProviderOptions, nodeProviders } from '../providers/node-providers.ts';
+import { qrCode } from '../providers/qr-code.ts';
+import { recoveryToken } from '../providers/questions.ts';
 
 export interface RecoveryOptions extends NodeProviderOptions {
   /** Prints for the person in front of the machine. */

@@ -3,7 +3,7 @@ import { plainValue } from '@kairos/config/tree';
 import type { Host } from '@kairos/host/host';
 import { randomWord, stageFacts } from '@kairos/stages/facts';
 import { type Configuration, type ConfigurationRequest, readConfiguration } from '../configuration.ts';
-import { readState } from '../state.ts';
+import { readState } from '../state/state.ts';
 
 export interface RenderOptions extends Pick<ConfigurationRequest, 'remote'> {
   /** Is given the configuration, to say what of it does not count. */

@@ -1,17 +1,17 @@
 import type { Host } from '@kairos/host/host';
-import { assessment, readEnvironment } from '../boot-choice.ts';
-import { carryOutAll } from '../execute-reset.ts';
+import { assessment, readEnvironment } from '../boot/choice.ts';
 import { attemptLock, bootStateOfHost, checkRoot, lookWork, runOperation, takeLock } from '../operation.ts';
-import { openState, recoveryDisk } from '../reset-facts.ts';
+import { carryOutAll } from '../reset/execute.ts';
+import { openState, recoveryDisk } from '../reset/facts.ts';
 import {
   formatResetJournal,
   type ResetJournal,
   readResetJournal,
   resetJournalName,
   resetStatusPath,
-} from '../reset-journal.ts';
-import { judgeReset, type ResetStatus, resetMarks } from '../reset-status.ts';
-import type { ResetStep } from '../reset-step.ts';
+} from '../reset/journal.ts';
+import { judgeReset, type ResetStatus, resetMarks } from '../reset/status.ts';
+import type { ResetStep } from '../reset/step.ts';
 
 /**
  * What became of the last reset. Leaves a copy in `/run` for those who cannot see `COS_STATE`.

@@ -9,9 +9,9 @@ import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { readAgentSettings } from '../agent-settings.ts';
 import { installedScene, PowerCut, type Scene, sceneFolder } from '../node-scene.ts';
 import type { Progress } from '../progress.ts';
-import { readResetJournal, resetStatusPath } from '../reset-journal.ts';
-import { renderResetSummary } from '../reset-render.ts';
-import { readState } from '../state.ts';
+import { readResetJournal, resetStatusPath } from '../reset/journal.ts';
+import { renderResetSummary } from '../reset/render.ts';
+import { readState } from '../state/state.ts';
 import { type ResetOptions, type ResetParts, resetWith } from './reset.ts';
 import { cancelReset, resetStatus } from './reset-status.ts';
 

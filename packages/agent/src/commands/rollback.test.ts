@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
-import { bootableSlots, slotOfEntry } from '../boot-choice.ts';
+import { bootableSlots, slotOfEntry } from '../boot/choice.ts';
 import { bootVariables, installTwoSlots, silent } from '../fixture-two-slots.ts';
 import { cutBefore, makeScene, PowerCut, type Scene, sceneFolder } from '../node-scene.ts';
-import { readState } from '../state.ts';
+import { readState } from '../state/state.ts';
 import { rollback } from './rollback.ts';
 
 let folder: string;

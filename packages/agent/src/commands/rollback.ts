@@ -1,17 +1,17 @@
 import { KairosError } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
 import type { Host } from '@kairos/host/host';
-import { assessment, defaultTries, forgetUnloadable } from '../boot-choice.ts';
-import { openBootBlocks, setUserVariables } from '../boot-environment.ts';
-import { carryOutAll } from '../execute-upgrade.ts';
-import { planLeftovers } from '../leftovers.ts';
+import { assessment, defaultTries, forgetUnloadable } from '../boot/choice.ts';
+import { openBootBlocks, setUserVariables } from '../boot/environment.ts';
 import { endMachine } from '../lifecycle.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
-import { openPartition, systemDisk } from '../partition-access.ts';
 import type { ReportProgress } from '../progress.ts';
-import { damageOf, type SlotView } from '../slot-view.ts';
-import { findSlots } from '../upgrade-facts.ts';
-import type { UpgradeAction, UpgradePhase, UpgradeStep } from '../upgrade-step.ts';
+import { openPartition, systemDisk } from '../slots/partition-access.ts';
+import { damageOf, type SlotView } from '../slots/view.ts';
+import { carryOutAll } from '../upgrade/execute.ts';
+import { findSlots } from '../upgrade/facts.ts';
+import { planLeftovers } from '../upgrade/leftovers.ts';
+import type { UpgradeAction, UpgradePhase, UpgradeStep } from '../upgrade/step.ts';
 
 export interface RollbackOptions {
   readonly dryRun?: boolean;

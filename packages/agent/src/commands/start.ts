@@ -1,19 +1,19 @@
 import { bootStateNames } from '@kairos/facts/boot-state';
 import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
+import { applyGrubOptions, grubOptionsOf } from '../boot/grub-options.ts';
+import { bundleTask } from '../bundles/node-bundles.ts';
 import { isMapping } from '../collect-config.ts';
 import { agentStateDirectory, type FirstBootTask, runFirstBoot } from '../first-boot.ts';
-import { applyGrubOptions, grubOptionsOf } from '../grub-options.ts';
-import { bundleTask } from '../node-bundles.ts';
+import { bootStateOfHost, checkRoot } from '../operation.ts';
+import type { Published } from '../providers/bus.ts';
 import {
   type NodeProviderOptions,
   type NodeProviders,
   nodeProviders,
   providersOf,
-} from '../node-providers.ts';
-import { bootStateOfHost, checkRoot } from '../operation.ts';
-import type { Published } from '../provider-bus.ts';
-import { runHookStage } from '../stage-hooks.ts';
+} from '../providers/node-providers.ts';
+import { runHookStage } from '../stages/hooks.ts';
 
 /** Where plug-ins write their own log. */
 const providerLog = '/var/log/kairos/agent-provider.log';

@@ -1,8 +1,8 @@
 import type { Host } from '@kairos/host/host';
 import { stringify } from 'yaml';
-import { lookAtSlots } from '../slot-places.ts';
-import { type NodeState, readState } from '../state.ts';
-import { printValue, queryValue } from '../state-query.ts';
+import { lookAtSlots } from '../slots/places.ts';
+import { printValue, queryValue } from '../state/query.ts';
+import { type NodeState, readState } from '../state/state.ts';
 
 const withSlots = (host: Host): Promise<NodeState> => lookAtSlots(host, (places) => readState(host, places));
 

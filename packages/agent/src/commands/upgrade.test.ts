@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
-import { bootableSlots } from '../boot-choice.ts';
+import { bootableSlots } from '../boot/choice.ts';
 import { installedScene, type Scene, sceneFolder } from '../node-scene.ts';
 import { lockPath } from '../operation.ts';
 import { type UpgradeOptions, upgradeWith } from './upgrade.ts';

@@ -6,22 +6,22 @@ import { paths } from '@kairos/facts/paths';
 import type { Disk } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import { remoteReader } from '@kairos/stages/remote-reader';
-import { type ChrootStage, stagePositions } from '../chroot-stage.ts';
 import type { Cleanup } from '../cleanup.ts';
-import { carryOutAll } from '../execute-upgrade.ts';
-import { openImageSource } from '../image-source.ts';
 import { afterwards } from '../lifecycle.ts';
-import { checkConfigWithImage, type NewImageCheck } from '../new-image-check.ts';
 import { endOperation, readNode, stagesOf } from '../node-operation.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
 import type { OperationOptions, OperationParts } from '../operation-options.ts';
-import { openPartition, systemDisk } from '../partition-access.ts';
-import { signatureApproval } from '../signature-policy.ts';
-import { runHookStage } from '../stage-hooks.ts';
-import { checkUpgradeConfig, type UpgradeKeys } from '../upgrade-config.ts';
-import { gatherUpgradeFacts } from '../upgrade-facts.ts';
-import { planUpgrade, type UpgradePlan } from '../upgrade-plan.ts';
-import { upgradePlanToJson } from '../upgrade-render.ts';
+import { openPartition, systemDisk } from '../slots/partition-access.ts';
+import { openImageSource } from '../sources/image-source.ts';
+import { signatureApproval } from '../sources/signature-policy.ts';
+import { type ChrootStage, stagePositions } from '../stages/chroot-stage.ts';
+import { runHookStage } from '../stages/hooks.ts';
+import { checkUpgradeConfig, type UpgradeKeys } from '../upgrade/config.ts';
+import { carryOutAll } from '../upgrade/execute.ts';
+import { gatherUpgradeFacts } from '../upgrade/facts.ts';
+import { checkConfigWithImage, type NewImageCheck } from '../upgrade/new-image-check.ts';
+import { planUpgrade, type UpgradePlan } from '../upgrade/plan.ts';
+import { upgradePlanToJson } from '../upgrade/render.ts';
 
 export interface UpgradeOptions extends OperationOptions {
   /** `oci:`, `dir:`, `ocifile:`, `file:`, or `recovery:` for the image of recovery; default: what the configuration says. */

@@ -11,7 +11,7 @@ import {
   largestDisk,
   mountsOf,
   type TargetDisk,
-} from '../target-disk.ts';
+} from '../install/target-disk.ts';
 
 const noNames: ReadonlySet<string> = new Set();
 

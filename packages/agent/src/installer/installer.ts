@@ -16,7 +16,7 @@ import { readAgentSettings } from '../agent-settings.ts';
 import { collectConfig } from '../collect-config.ts';
 import { type InstallOptions, type InstallResult, install } from '../commands/install.ts';
 import { validateText } from '../configuration.ts';
-import { hasAdmin } from '../install-config.ts';
+import { hasAdmin } from '../install/config.ts';
 import { endMachine } from '../lifecycle.ts';
 import { type ConfigOptions, cloudConfigOf, maskedConfig } from './cloud-config.ts';
 import { diskChoices } from './disks.ts';

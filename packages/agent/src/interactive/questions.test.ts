@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { GiB } from '@kairos/facts/size';
 import type { DiskChoice, NodeView } from '@kairos/pages/installer-api';
 import { readAnswers } from '../installer/answers.ts';
-import type { InstallPrompt } from '../provider-questions.ts';
+import type { InstallPrompt } from '../providers/questions.ts';
 import { type Asker, Left } from './asker.ts';
 import { askAnswers, askPrompts, type Circumstances } from './questions.ts';
 

@@ -12,7 +12,7 @@ import type {
 } from '@kairos/pages/installer-api';
 import { stringify } from 'yaml';
 import { printConfiguration } from '../configuration.ts';
-import type { InstallPrompt } from '../provider-questions.ts';
+import type { InstallPrompt } from '../providers/questions.ts';
 import { type Asker, Left } from './asker.ts';
 
 /** What the questions have to know. */

@@ -1,0 +1,73 @@
+import type { Disk } from '@kairos/host/disks';
+import type { GrubVariables } from '@kairos/host/grub-environment';
+import type { Host } from '@kairos/host/host';
+import type { Cleanup } from '../cleanup.ts';
+import { openPartition } from '../slots/partition-access.ts';
+import type { UpgradeAction } from '../upgrade/step.ts';
+import { type BootEnvironment, readEnvironment } from './choice.ts';
+
+/** The environment blocks that GRUB reads, and where they are. */
+export interface BootBlocks extends BootEnvironment {
+  readonly paths: {
+    /** The user's block; where there is no OEM partition, the one of the installation stands in. */
+    readonly user: string;
+    readonly installation: string;
+    readonly assessment: string;
+  };
+  /** Mount points that have to be made writable before a block is changed. */
+  readonly readOnly: readonly string[];
+}
+
+/** Reads the blocks of a disk whose `COS_STATE` is mounted at `state`. */
+export function openBootBlocks(
+  host: Host,
+  disk: Disk,
+  state: { readonly mountPoint: string; readonly writable: boolean },
+  cleanup: Cleanup,
+  warn: (message: string) => void,
+): BootBlocks {
+  const oem = openPartition(host, disk, 'oem', cleanup);
+  const paths = {
+    user: oem ? `${oem.mountPoint}/grubenv` : `${state.mountPoint}/grub_oem_env`,
+    installation: `${state.mountPoint}/grub_oem_env`,
+    assessment: `${state.mountPoint}/boot_assessment`,
+  };
+  return {
+    ...readBlocks(host, paths, warn),
+    readOnly: [state, oem].flatMap((one) => (one && !one.writable ? [one.mountPoint] : [])),
+  };
+}
+
+/** Reads the blocks where they are. */
+export function readBlocks(
+  host: Host,
+  paths: BootBlocks['paths'],
+  warn: (message: string) => void,
+): Omit<BootBlocks, 'readOnly'> {
+  const installation = readEnvironment(host.files, paths.installation, warn);
+  return {
+    paths,
+    installation,
+    user: paths.user === paths.installation ? {} : readEnvironment(host.files, paths.user, warn),
+    assessment: readEnvironment(host.files, paths.assessment, warn),
+  };
+}
+
+/**
+ * Sets variables of the user's block. GRUB reads the block of the installation after it, so what that one says of
+ * them goes, a variable without a value too.
+ */
+export function setUserVariables(blocks: BootBlocks, changes: GrubVariables): UpgradeAction[] {
+  const { paths, installation } = blocks;
+  const actions: UpgradeAction[] = [{ kind: 'set-environment', path: paths.user, changes, own: false }];
+  const shadowing = Object.keys(changes).filter((name) => name in installation);
+  if (paths.user !== paths.installation && shadowing.length > 0) {
+    actions.push({
+      kind: 'set-environment',
+      path: paths.installation,
+      changes: Object.fromEntries(shadowing.map((name) => [name, ''])),
+      own: false,
+    });
+  }
+  return actions;
+}

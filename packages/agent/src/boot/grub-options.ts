@@ -1,0 +1,54 @@
+import type { GrubVariables } from '@kairos/host/grub-environment';
+import type { Host } from '@kairos/host/host';
+import { isMapping } from '../collect-config.ts';
+import { runOperation, takeLock } from '../operation.ts';
+import { openPartition, systemDisk } from '../slots/partition-access.ts';
+import { carryOut } from '../upgrade/execute.ts';
+import { openBootBlocks, setUserVariables } from './environment.ts';
+
+/** `grub_options` of a configuration as variables; keys without a value are left out. */
+export function grubOptionsOf(config: Readonly<Record<string, unknown>>): GrubVariables {
+  const given = isMapping(config.grub_options) ? config.grub_options : {};
+  return Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) =>
+      value === undefined || value === null ? [] : [[name, String(value)]],
+    ),
+  );
+}
+
+/**
+ * Puts variables into the environment that GRUB reads of the user, where they are not there already.
+ * @returns the names of those that were changed
+ * @throws KairosError `BUSY`, `NOT_INSTALLED`, `GRUB_*`
+ */
+export async function applyGrubOptions(
+  host: Host,
+  options: GrubVariables,
+  more: { readonly warn: (message: string) => void; readonly now: () => Date },
+): Promise<string[]> {
+  if (Object.keys(options).length === 0) return [];
+  return runOperation({ warn: more.warn }, async ({ cleanup, signal }) => {
+    cleanup.push('the lock', takeLock(host, 'grub options', more.now()));
+    const disk = await systemDisk(host);
+    const state = openPartition(host, disk, 'state', cleanup);
+    if (!state) throw new Error('the system disk has no state partition');
+    const blocks = openBootBlocks(host, disk, state, cleanup, more.warn);
+    const current = { ...blocks.user, ...blocks.installation };
+    const changes = Object.fromEntries(
+      Object.entries(options).filter(([name, value]) => (current[name] ?? '') !== value),
+    );
+    if (Object.keys(changes).length === 0) return [];
+    const actions = setUserVariables(blocks, changes);
+    const touched = blocks.readOnly.filter((mountPoint) =>
+      actions.some((action) => 'path' in action && action.path.startsWith(`${mountPoint}/`)),
+    );
+    const context = {
+      ...{ host, image: undefined, cleanup, signal, now: more.now, strict: true, report: () => undefined },
+      warn: more.warn,
+      runStage: async () => undefined,
+    };
+    for (const mountPoint of touched) await carryOut({ kind: 'make-writable', mountPoint }, context);
+    for (const action of actions) await carryOut(action, context);
+    return Object.keys(changes);
+  });
+}
