@@ -8,7 +8,7 @@ const checks: readonly (readonly [string, readonly string[]])[] = [
   ['lint', [bin('biome'), 'check', '--error-on-warnings', '.']],
   ['types', [bin('tsc'), '-p', root]],
   ['imports', [process.execPath, join(root, 'scripts/check-imports.ts')]],
-  ['unit tests', [process.execPath, 'test', '--timeout=60000', 'packages', 'tests/src']],
+  ['unit tests', [process.execPath, 'test', '--parallel=2', '--timeout=60000', 'packages', 'tests/src']],
 ];
 
 const started = performance.now();
