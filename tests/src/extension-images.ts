@@ -1,12 +1,7 @@
 /** Extension images of systemd, as people make them. */
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-
-function run(...argv: [string, ...string[]]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(argv);
-  if (exitCode !== 0) throw new Error(`${argv.join(' ')} exited with ${exitCode}: ${stderr}`);
-  return stdout.toString();
-}
+import { run } from './run-tool.ts';
 
 /** Writes files into a folder that is made anew; gives the folder. */
 export function writeTree(folder: string, files: Readonly<Record<string, string>>): string {
