@@ -140,7 +140,7 @@ async function boot(
   mounted: RegExp,
 ): Promise<Times> {
   const started = performance.now();
-  const machine = Machine.start({ name: `bench-${name}`, accelerator, ...options });
+  const machine = Machine.start({ name: `bench-${name}`, accelerator, processors: 2, ...options });
   try {
     await machine.console.waitFor(end, { timeout: 600_000 });
     const total = (performance.now() - started) / 1000;

@@ -30,8 +30,8 @@ export interface MachineOptions {
   /** MiB. Default 2048. */
   readonly memory?: number;
   /**
-   * Virtual processors. Default 2; one where OVMF is emulated: once it did not come back after a restart, before its first word,
-   * and up to there it waits for the other processors to start.
+   * Virtual processors. Default 2; one where they are emulated: with two, OVMF once did not come back from a restart, and
+   * a kernel that changes its own code was once met by the other processor half-way (an oops of kind int3).
    */
   readonly processors?: number;
   /** Boots this kernel at once, without firmware's boot order. */
@@ -198,8 +198,7 @@ export class Machine implements AsyncDisposable {
         : [`,guestfwd=tcp:10.0.2.100:5000-cmd:busybox nc ${options.server.replace(':', ' ')}`]),
     ].join('');
     const { firmware = 'bios' } = options;
-    const alone = firmware !== 'bios' && options.accelerator.name === 'tcg';
-    const processors = options.processors ?? (alone ? 1 : 2);
+    const processors = options.processors ?? (options.accelerator.name === 'tcg' ? 1 : 2);
     const command = [
       'qemu-system-x86_64',
       ...options.accelerator.arguments,
