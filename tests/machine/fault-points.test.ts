@@ -161,7 +161,13 @@ exec "$@"`;
       ...['unshare', '--mount', '--propagation', 'private', 'bash', '-c', script, 'live'],
       ...[process.execPath, '--define=KAIROS_FAULT_POINTS=true', worker, ...arguments_],
     ],
-    { env: { ...process.env, KAIROS_FAULT_FILE: fault }, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+    {
+      // What it has for the time of its run is left behind when it is killed, and goes with the test's folder.
+      env: { ...process.env, KAIROS_FAULT_FILE: fault, TMPDIR: work },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    },
   );
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),

@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test';
 import { parseDocument } from '@kairos/config/document';
 import { stageFileOf } from './stage-file.ts';
-import { testMachine, told } from './test-machine.ts';
+import { testMachines, told } from './test-machine.ts';
+
+const testMachine = testMachines();
 
 /** Stages with the values of their steps. */
 function translated(text: string): Record<string, Record<string, unknown>[]> {

@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { collectDocument, collectStageFiles } from './collect.ts';
-import { testMachine } from './test-machine.ts';
+import { testMachines } from './test-machine.ts';
+
+const testMachine = testMachines();
 
 test('directories in order, folders by name, only YAML', () => {
   const made = testMachine();

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunOptions } from '@kairos/host/host';
 import { runStage } from './run-stage.ts';
-import { type TestMachine, testMachine } from './test-machine.ts';
+import { type TestMachine, testMachines } from './test-machine.ts';
+
+const testMachine = testMachines();
 
 const fixtures = join(import.meta.dir, '../../config/fixtures');
 

@@ -1,5 +1,7 @@
 import { expect, test } from 'bun:test';
-import { testMachine } from './test-machine.ts';
+import { testMachines } from './test-machine.ts';
+
+const testMachine = testMachines();
 
 const facts = {
   osRelease: { ID: 'debian', PRETTY_NAME: 'Debian GNU/Linux 13 (trixie)', VERSION_ID: '13.1' },

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseDocument } from '@kairos/config/document';
 import { modules } from './modules/table.ts';
-import { testMachine } from './test-machine.ts';
+import { testMachines } from './test-machine.ts';
+
+const testMachine = testMachines();
 
 /** The file that the schema accepts; a key that one of both does not know would be accepted and have no effect. */
 const everyKey = fileURLToPath(import.meta.resolve('@kairos/config/schema/root')).replace(

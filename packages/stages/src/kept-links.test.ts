@@ -3,7 +3,9 @@ import { parseDocument } from '@kairos/config/document';
 import { followRemote } from '@kairos/config/remote';
 import { keepingLinks, keptLinks } from './kept-links.ts';
 import { remoteReader } from './remote-reader.ts';
-import { testMachine } from './test-machine.ts';
+import { testMachines } from './test-machine.ts';
+
+const testMachine = testMachines();
 
 test('what a stage fetched is there when the server is gone, and nobody else can read it', async () => {
   const machine = testMachine();

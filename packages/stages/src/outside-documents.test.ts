@@ -2,7 +2,9 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { outsideDocuments } from './outside-documents.ts';
 import { remoteReader } from './remote-reader.ts';
 import { runStage } from './run-stage.ts';
-import { testMachine } from './test-machine.ts';
+import { testMachines } from './test-machine.ts';
+
+const testMachine = testMachines();
 
 const servers: { stop(force?: boolean): unknown }[] = [];
 afterEach(() => {

@@ -6,7 +6,7 @@ import { parseDocument } from '@kairos/config/document';
 import { type DirectoryHost, type DirectoryHostOptions, directoryHost } from '@kairos/host/directory';
 import { type RunStageOptions, runStage, type StageResult } from './run-stage.ts';
 
-/** A machine for tests: a folder that is removed after each test. */
+/** A machine for tests: a folder. */
 export interface TestMachine {
   readonly folder: string;
   readonly host: DirectoryHost;
@@ -21,14 +21,20 @@ export interface TestMachine {
   step(text: string, options?: RunStageOptions): Promise<StageResult>;
 }
 
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
+/** Gives machines that go after each test of the file. */
+export function testMachines(): (options?: DirectoryHostOptions) => TestMachine {
+  const folders: string[] = [];
+  afterEach(() => {
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+  });
+  return (options = {}) => {
+    const folder = mkdtempSync(join(tmpdir(), 'stages-'));
+    folders.push(folder);
+    return machineIn(folder, options);
+  };
+}
 
-export function testMachine(options: DirectoryHostOptions = {}): TestMachine {
-  const folder = mkdtempSync(join(tmpdir(), 'stages-'));
-  folders.push(folder);
+function machineIn(folder: string, options: DirectoryHostOptions): TestMachine {
   const host = directoryHost(folder, options);
   const real = (path: string) => join(folder, path);
   const run = (text: string, runOptions: RunStageOptions = {}) =>

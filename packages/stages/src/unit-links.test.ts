@@ -1,8 +1,10 @@
 import { expect, test } from 'bun:test';
 import { parseDocument } from '@kairos/config/document';
 import { Field } from './field.ts';
-import { testMachine } from './test-machine.ts';
+import { testMachines } from './test-machine.ts';
 import { disableUnit, enableUnit, installSection, maskUnit } from './unit-links.ts';
+
+const testMachine = testMachines();
 
 const field = Field.root(parseDocument('a', 'f'));
 const etc = '/etc/systemd/system';

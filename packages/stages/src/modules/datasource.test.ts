@@ -3,7 +3,9 @@ import { gzipSync } from 'node:zlib';
 import type { Disk } from '@kairos/host/disks';
 import { metadataServices } from '../datasources/metadata-services.ts';
 import { readUserData } from '../datasources/user-data.ts';
-import { testMachine, told } from '../test-machine.ts';
+import { testMachines, told } from '../test-machine.ts';
+
+const testMachine = testMachines();
 
 const config = '#cloud-config\nhostname: from-user-data\n';
 const key = `ssh-ed25519 AAAA${'B'.repeat(40)} me`;

@@ -8,7 +8,9 @@ import {
   parsePartitionTable,
   placePartition,
 } from '../partition-table.ts';
-import { type TestMachine, testMachine, told } from '../test-machine.ts';
+import { type TestMachine, testMachines, told } from '../test-machine.ts';
+
+const testMachine = testMachines();
 
 const MiB = 1024 * 1024;
 const sectors = (mebibytes: number) => (mebibytes * MiB) / 512;

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'bun:test';
 import { gzipSync } from 'node:zlib';
 import { sha512CryptMatches } from '../sha512-crypt.ts';
-import { testMachine, told } from '../test-machine.ts';
+import { testMachines, told } from '../test-machine.ts';
 import { mergeEnvironment } from './environment.ts';
 import { hostsWith, isHostname } from './hostname.ts';
 import { sysctlPath } from './sysctl.ts';
+
+const testMachine = testMachines();
 
 describe('files', () => {
   test.each([

@@ -5,8 +5,10 @@ import { mediaTypes } from '@kairos/facts/media-types';
 import { readWhole, sha256Of } from '@kairos/oci/digest';
 import { createLayout } from '@kairos/oci/layout-writer';
 import { writeTar } from '@kairos/oci/tar-write';
-import { type TestMachine, testMachine, told } from '../test-machine.ts';
+import { type TestMachine, testMachines, told } from '../test-machine.ts';
 import { architectureOf } from '../unpack-image.ts';
+
+const testMachine = testMachines();
 
 /** An OCI layout with an image of one layer for each architecture, which holds a file `name`. */
 async function putLayout(made: TestMachine, path: string, architectures: readonly string[]): Promise<void> {

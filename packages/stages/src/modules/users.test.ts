@@ -2,7 +2,9 @@ import { describe, expect, test } from 'bun:test';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha512CryptMatches } from '../sha512-crypt.ts';
-import { type TestMachine, testMachine, told } from '../test-machine.ts';
+import { type TestMachine, testMachines, told } from '../test-machine.ts';
+
+const testMachine = testMachines();
 
 const me = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
