@@ -21,6 +21,7 @@ import { makeNodeCall, setXattrCall } from '@kairos/host/system-calls';
 import { type TarEntryType, tarError } from './tar-header.ts';
 import { entryPath } from './tar-path.ts';
 import { readTar, type TarEntry } from './tar-read.ts';
+import { unlessStopped } from './unless-stopped.ts';
 import { UnpackRoot } from './unpack-root.ts';
 
 /*
@@ -96,20 +97,6 @@ type DirectoryMetadata = Pick<TarEntry, 'name' | 'uid' | 'gid' | 'mode' | 'modif
 
 type Kind = 'directory' | 'symlink' | 'other';
 const kindOf = (type: TarEntryType): Kind => (type === 'directory' || type === 'symlink' ? type : 'other');
-
-/** Stops between pieces, not entries: one entry may be as large as a disk, and so may be what follows the last. */
-async function* unlessStopped(
-  stream: AsyncIterable<Uint8Array>,
-  name: string,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  for await (const piece of stream) {
-    if (signal?.aborted) {
-      throw new KairosError('INTERRUPTED', `Unpacking ${name} was interrupted`, { exit: 'interrupted' });
-    }
-    yield piece;
-  }
-}
 
 class LayerWriter {
   private readonly root: UnpackRoot;
