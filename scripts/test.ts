@@ -121,6 +121,13 @@ function byLength(files: readonly string[]): string[] {
 
 mkdirSync(reports, { recursive: true });
 const [part, ...words] = process.argv.slice(2);
+const parts = ['unit', 'machine', 'vm'];
+if (part !== undefined && !parts.includes(part)) {
+  console.error(
+    `npm test -- ${part}: there is no such part; it is one of ${parts.join(', ')}, or none for all`,
+  );
+  process.exit(2);
+}
 const wants = (name: string) => part === undefined || part === name;
 const bin = (name: string) => join(root, 'node_modules/.bin', name);
 
@@ -128,6 +135,11 @@ const bin = (name: string) => join(root, 'node_modules/.bin', name);
 // the node's lock and so stay in one lane; meanwhile the other builds the images. Virtual machines follow in both.
 const machineFiles = wants('machine') ? filesIn('tests/machine', words) : [];
 const virtual = wants('vm') ? byLength(filesIn('tests/vm', words)) : [];
+
+if (words.length > 0 && machineFiles.length + virtual.length === 0) {
+  console.error(`npm test -- ${part}: no test file's name holds ${words.join(' or ')}`);
+  process.exit(2);
+}
 
 async function checks(): Promise<void> {
   if (!wants('unit')) return;
