@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach } from 'bun:test';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
 import { nextBoot } from './boot/choice.ts';
-import type { Scene } from './node-scene.ts';
+import { makeScene, type Scene, sceneFolder } from './node-scene.ts';
 
-/** For tests: v2 as active slot and v1 as passive, with the disk's own menu and a boot without faults. */
-export async function installTwoSlots(scene: Scene): Promise<void> {
+/** v2 as active slot and v1 as passive, with the disk's own menu and a boot without faults. */
+async function installTwoSlots(scene: Scene): Promise<void> {
   await scene.install('v2', 'active');
   await scene.install('v1', 'passive');
   const { files } = scene.boot('active');
@@ -20,8 +21,8 @@ export async function installTwoSlots(scene: Scene): Promise<void> {
 /** Options of a command that says nothing. */
 export const silent = { onProgress: () => undefined, now: () => new Date('2026-01-02T03:04:05Z') };
 
-/** For tests: the boot loader's variables on the disk of a scene. */
-export function bootVariables(scene: () => Scene) {
+/** The boot loader's variables on the disk of a scene. */
+function bootVariables(scene: () => Scene) {
   const files = () => scene().boot('active').files;
   const env = (path: string) => readGrubEnvironment(files(), path);
   return {
@@ -37,4 +38,23 @@ export function bootVariables(scene: () => Scene) {
         assessment: env('/state/boot_assessment'),
       }).entries,
   };
+}
+
+/** For tests: a node with two slots, anew for each test of the file, and its boot loader's variables. */
+export function twoSlots() {
+  let folder: string;
+  let scene: Scene;
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  beforeEach(async () => {
+    folder = sceneFolder();
+    scene = makeScene(folder);
+    await installTwoSlots(scene);
+  });
+  afterEach(remove);
+  /** The node as it was at the beginning of the test. */
+  const anew = async () => {
+    remove();
+    await installTwoSlots(scene);
+  };
+  return { scene: () => scene, anew, ...bootVariables(() => scene) };
 }

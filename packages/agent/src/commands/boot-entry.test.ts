@@ -1,22 +1,12 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { rmSync } from 'node:fs';
+import { expect, test } from 'bun:test';
 import { formatGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
-import { bootVariables, installTwoSlots } from '../fixture-two-slots.ts';
-import { makeScene, type Scene, sceneFolder } from '../node-scene.ts';
+import { twoSlots } from '../fixture-two-slots.ts';
 import { bootEntry } from './boot-entry.ts';
 
-let folder: string;
-let scene: Scene;
-beforeEach(async () => {
-  folder = sceneFolder();
-  scene = makeScene(folder);
-  await installTwoSlots(scene);
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
-const { entries, env } = bootVariables(() => scene);
+const { entries, env, scene } = twoSlots();
 
 test('are listed, and one is chosen once or for good', async () => {
-  const host = scene.boot('active');
+  const host = scene().boot('active');
   expect((await bootEntry(host)).entries.map(({ id }) => id)).toEqual([
     'cos',
     'fallback',
@@ -31,10 +21,10 @@ test('are listed, and one is chosen once or for good', async () => {
 });
 
 test('entries of the user count, and a variable of the installation does not stand in the way', async () => {
-  const { files } = scene.boot('active');
+  const { files } = scene().boot('active');
   files.write('/oem/grubmenu', 'menuentry "Memory test" --id memtest {\n}\n');
   updateGrubEnvironment(files, '/state/grub_oem_env', { saved_entry: 'cos', default_menu_entry: 'Edge' });
-  const { next, entries: found } = await bootEntry(scene.boot('active'), {
+  const { next, entries: found } = await bootEntry(scene().boot('active'), {
     select: 'memtest',
     permanent: true,
   });
@@ -44,7 +34,7 @@ test('entries of the user count, and a variable of the installation does not sta
 });
 
 test('a variable of the installation that is there without a value does not hide the choice', async () => {
-  const { files } = scene.boot('active');
+  const { files } = scene().boot('active');
   // As GRUB leaves it behind with another menu.
   const block = formatGrubEnvironment({ default_menu_entry: 'Edge' }, 'test');
   files.write(
@@ -52,12 +42,12 @@ test('a variable of the installation that is there without a value does not hide
     Buffer.from(block).toString().replace('Edge\n', 'Edge\nnext_entry=\n').slice(0, 1024),
   );
   expect(entries()).toEqual(['cos', 'fallback', 'recovery']);
-  expect((await bootEntry(scene.boot('active'), { select: 'recovery' })).next.entries[0]).toBe('recovery');
+  expect((await bootEntry(scene().boot('active'), { select: 'recovery' })).next.entries[0]).toBe('recovery');
   expect(entries()[0]).toBe('recovery');
 });
 
 test('a wrong name is told the right one', async () => {
-  await expect(bootEntry(scene.boot('active'), { select: 'recovry' })).rejects.toMatchObject({
+  await expect(bootEntry(scene().boot('active'), { select: 'recovry' })).rejects.toMatchObject({
     code: 'NO_BOOT_ENTRY',
     hint: 'Did you mean recovery? The entries are cos, fallback, recovery, statereset',
   });

@@ -1,22 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { rmSync } from 'node:fs';
+import { describe, expect, test } from 'bun:test';
 import type { Host } from '@kairos/host/host';
 import { bootableSlots } from '../boot/choice.ts';
 import { readBootFailures } from '../boot/failures.ts';
-import { bootVariables, installTwoSlots, silent } from '../fixture-two-slots.ts';
-import { cutBefore, makeScene, PowerCut, rootHashOf, type Scene, sceneFolder } from '../node-scene.ts';
+import { silent, twoSlots } from '../fixture-two-slots.ts';
+import { cutBefore, PowerCut, rootHashOf } from '../node-scene.ts';
 import { readState } from '../state/state.ts';
 import { type BootGoodOptions, markBootGood } from './boot-good.ts';
 
-let folder: string;
-let scene: Scene;
-beforeEach(async () => {
-  folder = sceneFolder();
-  scene = makeScene(folder);
-  await installTwoSlots(scene);
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
-const { entries, env, setAssessment } = bootVariables(() => scene);
+const { anew, entries, env, scene, setAssessment } = twoSlots();
 
 describe('the boot that proves itself', () => {
   const good = (host: Host, more: Partial<BootGoodOptions> = {}) =>
@@ -32,21 +23,25 @@ describe('the boot that proves itself', () => {
   test('a slot on trial that is well has no counter any more', async () => {
     setAssessment({ kairos_tries: '2', kairos_fallback_tries: '3', kairos_failed: 'x' });
     setAssessment({ kairos_unloadable_active: 'kernel' });
-    expect(await good(scene.boot('active'))).toMatchObject({ verdict: 'good', slot: 'active', reasons: [] });
+    expect(await good(scene().boot('active'))).toMatchObject({
+      verdict: 'good',
+      slot: 'active',
+      reasons: [],
+    });
     expect(env('/state/boot_assessment')).toEqual({ kairos_failed: 'x', kairos_starts: '5' });
   });
 
   test('in its last start a slot is on trial, and afterwards it has failed', async () => {
     setAssessment({ kairos_tries: '0', kairos_fallback_tries: '3' });
-    const line = scene.boot('active').files.readText('/proc/cmdline').trim();
-    const { slots } = await readState(scene.boot('active', { cmdline: `${line} kairos.trial=0` }));
+    const line = scene().boot('active').files.readText('/proc/cmdline').trim();
+    const { slots } = await readState(scene().boot('active', { cmdline: `${line} kairos.trial=0` }));
     expect(slots.active).toMatchObject({ status: 'on trial', tries_left: 0 });
-    expect((await readState(scene.boot('passive'))).slots.active?.status).toBe('failed');
+    expect((await readState(scene().boot('passive'))).slots.active?.status).toBe('failed');
   });
 
   test('a slot that is not on trial is left alone, whatever its report says', async () => {
     setAssessment({ kairos_starts: '5' });
-    const host = scene.boot('active');
+    const host = scene().boot('active');
     host.files.write('/run/immucore/boot-report.json', failedReport);
     expect(await good(host)).toMatchObject({ verdict: 'not-assessed' });
     expect(host.mountLog).toEqual([]);
@@ -60,14 +55,14 @@ describe('the boot that proves itself', () => {
     ['passive', '', '3', '3'],
   ])('%s %s that comes up with %p starts left has %s again', async (slot, word, before, after) => {
     setAssessment({ kairos_starts: before });
-    const line = scene.boot(slot).files.readText('/proc/cmdline').trim();
-    expect((await good(scene.boot(slot, { cmdline: `${line} ${word}` }))).verdict).toBe('not-assessed');
+    const line = scene().boot(slot).files.readText('/proc/cmdline').trim();
+    expect((await good(scene().boot(slot, { cmdline: `${line} ${word}` }))).verdict).toBe('not-assessed');
     expect(env('/state/boot_assessment').kairos_starts).toBe(after);
   });
 
   test('one that is not well keeps its counter and its reasons, and restarts', async () => {
     setAssessment({ kairos_tries: '2', kairos_fallback_tries: '3' });
-    const host = scene.boot('active');
+    const host = scene().boot('active');
     host.files.write('/run/immucore/boot-report.json', failedReport);
     const result = await good(host, { reboot: true });
     expect(result).toMatchObject({
@@ -97,7 +92,7 @@ describe('the boot that proves itself', () => {
     };
     let runs = 0;
     const clock = { now: () => now, sleep: async (time: number) => tick(time) };
-    const host = scene.boot('active', {
+    const host = scene().boot('active', {
       run([program = '']) {
         if (!program.endsWith('/check')) return {};
         runs++;
@@ -119,7 +114,7 @@ describe('the boot that proves itself', () => {
     };
     let runs = 0;
     const clock = { now: () => now, sleep: async (time: number) => tick(time) };
-    const host = scene.boot('active', {
+    const host = scene().boot('active', {
       run: ([name = '']) => ({ code: name.endsWith('check') && ++runs < 3 ? 1 : 0 }),
     });
     host.files.write('/etc/kairos/health.d/check', '', { mode: 0o755 });
@@ -130,8 +125,8 @@ describe('the boot that proves itself', () => {
   test('the fallback in place of a failed active says why it runs, and proves itself too', async () => {
     setAssessment({ kairos_tries: '0', kairos_fallback_tries: '2' });
     const host = () =>
-      scene.boot('passive', {
-        cmdline: `${scene.boot('passive').files.readText('/proc/cmdline').trim()} upgrade_failure`,
+      scene().boot('passive', {
+        cmdline: `${scene().boot('passive').files.readText('/proc/cmdline').trim()} upgrade_failure`,
       });
     expect((await readState(host())).slots.passive).toMatchObject({ status: 'on trial', tries_left: 2 });
     expect(await good(host())).toMatchObject({ verdict: 'good', slot: 'passive' });
@@ -150,20 +145,22 @@ describe('the boot that proves itself', () => {
   });
 
   const lost = (words: string) => {
-    const line = scene.boot('passive').files.readText('/proc/cmdline').trim();
-    return scene.boot('passive', { cmdline: `${line} upgrade_failure ${words}` });
+    const line = scene().boot('passive').files.readText('/proc/cmdline').trim();
+    return scene().boot('passive', { cmdline: `${line} upgrade_failure ${words}` });
   };
-  const lastFailure = () => readBootFailures(scene.boot('active').files).at(-1);
+  const lastFailure = () => readBootFailures(scene().boot('active').files).at(-1);
   const trace = (step: string, version = 'v2', slot = 'active') =>
-    scene.boot('active').files.write(
-      '/oem/boot-failures/trial.json',
-      JSON.stringify({
-        ...{ schemaVersion: 1, slot: `LABEL=COS_STATE:/cOS/${slot}` },
-        image: rootHashOf(version),
-        step,
-        complaints: ['bind /etc failed'],
-      }),
-    );
+    scene()
+      .boot('active')
+      .files.write(
+        '/oem/boot-failures/trial.json',
+        JSON.stringify({
+          ...{ schemaVersion: 1, slot: `LABEL=COS_STATE:/cOS/${slot}` },
+          image: rootHashOf(version),
+          step,
+          complaints: ['bind /etc failed'],
+        }),
+      );
 
   test('a slot that the boot loader could not load says what is missing', async () => {
     setAssessment({ kairos_tries: '2', kairos_fallback_tries: '2' });
@@ -210,7 +207,7 @@ describe('the boot that proves itself', () => {
     [
       'the initrd',
       () =>
-        scene
+        scene()
           .boot('active')
           .files.write(
             '/oem/boot-failures/initrd.txt',
@@ -227,14 +224,14 @@ describe('the boot that proves itself', () => {
       ...reasons,
     ]);
     // What it left is in the record now.
-    expect(scene.boot('active').files.list('/oem/boot-failures')).toHaveLength(1);
+    expect(scene().boot('active').files.list('/oem/boot-failures')).toHaveLength(1);
   });
 
   test('recovery in place of both keeps why of both', async () => {
     setAssessment({ kairos_tries: '0', kairos_fallback_tries: '2' });
     trace('init');
-    const line = scene.boot('recovery').files.readText('/proc/cmdline').trim();
-    const host = scene.boot('recovery', {
+    const line = scene().boot('recovery').files.readText('/proc/cmdline').trim();
+    const host = scene().boot('recovery', {
       cmdline: `${line} upgrade_failure kairos.failure=passive:no-kernel`,
     });
     expect((await good(host)).verdict).toBe('not-assessed');
@@ -251,7 +248,7 @@ describe('the boot that proves itself', () => {
       now += time;
     };
     const clock = { now: () => now, sleep: async (time: number) => tick(time) };
-    const host = scene.boot('active');
+    const host = scene().boot('active');
     host.files.write(
       '/oem/90_health.yaml',
       '#cloud-config\nhealth:\n  deadline: 20s\n  checks:\n    - default-route: true\n',
@@ -264,7 +261,7 @@ describe('the boot that proves itself', () => {
 
   test('a mistake in health: is a warning, since the other slot would have it too', async () => {
     setAssessment({ kairos_tries: '2' });
-    const host = scene.boot('active');
+    const host = scene().boot('active');
     host.files.write('/oem/90_health.yaml', '#cloud-config\nhealth:\n  checks:\n    - comand: x\n');
     const result = await good(host);
     expect([result.verdict, result.warnings[0]?.slice(0, 60)]).toEqual([
@@ -276,7 +273,7 @@ describe('the boot that proves itself', () => {
   test('the watch of the trial ends with a good boot, and goes on with a failed one', async () => {
     const signals = async (report: string) => {
       setAssessment({ kairos_tries: '2' });
-      const host = scene.boot('active');
+      const host = scene().boot('active');
       host.files.write('/run/initramfs/watchdog-keepers', '41\n42\nx\n');
       host.files.write('/run/immucore/boot-report.json', report);
       host.files.symlink('/dev/watchdog0', '/proc/41/fd/6');
@@ -293,7 +290,7 @@ describe('the boot that proves itself', () => {
   });
 
   test('with watchdog: systemd watches for good, at boots that are not on trial too', async () => {
-    const host = scene.boot('active');
+    const host = scene().boot('active');
     host.files.makeDirectory('/run/systemd/system');
     host.files.write('/oem/90_watchdog.yaml', '#cloud-config\nwatchdog: 2m\n');
     await good(host);
@@ -307,7 +304,7 @@ describe('the boot that proves itself', () => {
   });
 
   test('systemd is asked to watch when the keeper has let go', async () => {
-    const host = scene.boot('active');
+    const host = scene().boot('active');
     host.files.makeDirectory('/run/systemd/system');
     host.files.write('/oem/90_watchdog.yaml', '#cloud-config\nwatchdog: 2m\n');
     host.files.write('/run/initramfs/watchdog-keepers', '41\n');
@@ -325,8 +322,8 @@ describe('the boot that proves itself', () => {
 
   test('an upgrade that came between is not marked good by the system that it replaced', async () => {
     setAssessment({ kairos_tries: '3' });
-    const host = scene.boot('active');
-    await scene.install('v3', 'active');
+    const host = scene().boot('active');
+    await scene().install('v3', 'active');
     expect(await good(host)).toMatchObject({ verdict: 'not-assessed' });
     expect(env('/state/boot_assessment')).toEqual({ kairos_tries: '3', kairos_starts: '5' });
   });
@@ -339,12 +336,11 @@ describe('the boot that proves itself', () => {
     async (slot, blocks, entry) => {
       let cuts = 0;
       for (let n = 1; ; n++) {
-        rmSync(folder, { recursive: true, force: true });
-        await installTwoSlots(scene);
+        await anew();
         setAssessment(blocks);
         const boot = () => {
-          const line = scene.boot(slot).files.readText('/proc/cmdline').trim();
-          return scene.boot(slot, { cmdline: slot === 'passive' ? `${line} upgrade_failure` : line });
+          const line = scene().boot(slot).files.readText('/proc/cmdline').trim();
+          return scene().boot(slot, { cmdline: slot === 'passive' ? `${line} upgrade_failure` : line });
         };
         const fault = cutBefore(boot(), n);
         const outcome = await good(fault.host).catch((error: unknown) => error);
@@ -367,10 +363,10 @@ describe('the boot that proves itself', () => {
   );
 
   test('what a stopped upgrade left is brought to an end', async () => {
-    await scene.install('v0', 'transition');
-    const { files } = scene.boot('active');
+    await scene().install('v0', 'transition');
+    const { files } = scene().boot('active');
     files.rename('/state/cOS/transition', '/state/cOS/discard-0');
-    await good(scene.boot('active'));
-    expect(scene.slots()).toEqual({ active: 'v2', passive: 'v1' });
+    await good(scene().boot('active'));
+    expect(scene().slots()).toEqual({ active: 'v2', passive: 'v1' });
   });
 });
