@@ -71,6 +71,8 @@ test.each([
   expect(matchesDevice(device, source)).toBe(matches);
 });
 
+const noHardware = async () => undefined;
+
 describe('looking', () => {
   /** A machine whose devices appear at given times. */
   function machine(appearing: readonly (readonly [number, string, string])[]) {
@@ -98,28 +100,35 @@ describe('looking', () => {
         show();
       },
     };
-    return { host, devices: blockDevices(host, clock, '/slot'), time: () => time };
+    let asked = 0;
+    const loadHardware = async () => {
+      asked++;
+      return undefined;
+    };
+    const devices = blockDevices(host, clock, '/slot', loadHardware);
+    return { host, devices, time: () => time, asked: () => asked };
   }
 
   test('one blkid serves all that is there', async () => {
-    const { host, devices } = machine([
+    const { host, devices, asked } = machine([
       [0, '/dev/vda3', 'COS_OEM'],
       [0, '/dev/vda6', 'COS_PERSISTENT'],
     ]);
     expect((await devices.find('LABEL=COS_OEM', 1000))?.device.path).toBe('/dev/vda3');
     expect((await devices.find('UUID=u-COS_PERSISTENT', 1000))?.device.path).toBe('/dev/vda6');
     expect(await devices.find('LABEL=OTHER', 0)).toBeUndefined();
-    expect(host.commands).toEqual([['blkid', '-c', '/dev/null']]);
+    expect([host.commands, asked()]).toEqual([[['blkid', '-c', '/dev/null']], 0]);
   });
 
   test('waits for a device and asks again only when one has come', async () => {
-    const { host, devices, time } = machine([
+    const { host, devices, time, asked } = machine([
       [0, '/dev/vda3', 'COS_OEM'],
       [330, '/dev/sda1', 'OTHER'],
       [700, '/dev/sdb1', 'COS_PERSISTENT'],
     ]);
     expect((await devices.find('LABEL=COS_PERSISTENT', 5000))?.device.path).toBe('/dev/sdb1');
     expect([time(), host.commands.length]).toEqual([700, 3]);
+    expect(asked()).toBeGreaterThan(0);
   });
 
   test('gives up after the time, with one last look', async () => {
@@ -134,12 +143,14 @@ describe('looking', () => {
       run: (argv) => (argv.length > 1 ? { stdout: '' } : { stdout: line('/dev/sda1', 'COS_OEM') }),
     });
     const clock: Clock = { now: () => 0, sleep: async () => undefined };
-    expect((await blockDevices(host, clock, '/').find('LABEL=COS_OEM', 0))?.device.path).toBe('/dev/sda1');
+    expect((await blockDevices(host, clock, '/', noHardware).find('LABEL=COS_OEM', 0))?.device.path).toBe(
+      '/dev/sda1',
+    );
   });
 
   test('a machine without blkid says so', async () => {
     const clock: Clock = { now: () => 0, sleep: async () => undefined };
-    const devices = blockDevices(directoryHost(folder), clock, '/');
+    const devices = blockDevices(directoryHost(folder), clock, '/', noHardware);
     await expect(devices.find('LABEL=COS_OEM', 0)).rejects.toThrow(
       'Cannot list block devices: Cannot run blkid: it is not installed',
     );
@@ -170,7 +181,7 @@ describe('plain ext4 is found without a program', () => {
 
   async function commandsFor(source: string) {
     const host = directoryHost(folder, { run: () => ({ stdout: line('/dev/asked', 'COS_OEM') }) });
-    const found = await blockDevices(host, clock, '/').find(source, 0);
+    const found = await blockDevices(host, clock, '/', noHardware).find(source, 0);
     return [found?.device.path, found?.device.type, host.commands.length];
   }
 
@@ -220,6 +231,6 @@ test('of two devices with one label the one on the boot disk wins', async () => 
     run: () => ({ stdout: line('/dev/vda6', 'COS_PERSISTENT') + line('/dev/vdb6', 'COS_PERSISTENT') }),
   });
   const clock: Clock = { now: () => 0, sleep: async () => undefined };
-  const found = await blockDevices(host, clock, '/slot').find('LABEL=COS_PERSISTENT', 0);
+  const found = await blockDevices(host, clock, '/slot', noHardware).find('LABEL=COS_PERSISTENT', 0);
   expect([found?.device.path, found?.others.map(({ path }) => path)]).toEqual(['/dev/vdb6', ['/dev/vda6']]);
 });

@@ -2,6 +2,7 @@ import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import type { Clock } from './execute-plan.ts';
 import { parseExtSuperblock, superblockPlace } from './ext-superblock.ts';
+import type { LoadHardware } from './hardware.ts';
 
 /** A block device and what blkid found on it. */
 export interface BlockDevice {
@@ -130,8 +131,14 @@ const largestExtBlock = 4096;
  * changed, and once more before giving up.
  *
  * @param bootedFrom mount point of the partition that holds the booted slot
+ * @param loadHardware loads the modules of all devices; asked when something is not there
  */
-export function blockDevices(host: Host, clock: Clock, bootedFrom: string): BlockDevices {
+export function blockDevices(
+  host: Host,
+  clock: Clock,
+  bootedFrom: string,
+  loadHardware: LoadHardware,
+): BlockDevices {
   let devices: BlockDevice[] | undefined;
   let names = '';
 
@@ -171,6 +178,7 @@ export function blockDevices(host: Host, clock: Clock, bootedFrom: string): Bloc
         const found = pick(source);
         if (found !== undefined) return found;
         if (timeout <= 0) return undefined;
+        await loadHardware();
         const left = deadline - clock.now();
         if (left <= 0) {
           await probe();

@@ -10,6 +10,7 @@ import { linkExtensions } from './extensions.ts';
 import { checkFilesystem, needsNoCheck } from './filesystem-check.ts';
 import { renderFstab } from './fstab.ts';
 import { growVolume } from './grow-volume.ts';
+import { hasOwnSteps } from './hardware.ts';
 import { dashed, mergedLayoutFile, resolveLayout } from './layout.ts';
 import { ensureMountPoint, isMounted, mountAndNote, mountWithModule } from './mounting.ts';
 import { settleHostname, settleMachineId } from './node-identity.ts';
@@ -118,12 +119,16 @@ const actions: { readonly [Kind in ActionKind]: Action<Kind> } = {
   },
 
   async stage(context, { stage }) {
+    const trouble = hasOwnSteps(context.host, stage) ? await context.loadHardware() : undefined;
     const troubles = await context.runStage(context.host, stage);
     context.stageTroubles.push(...troubles);
     return {
-      problems: troubles
-        .filter(({ severity }) => severity === 'error')
-        .map(({ position, step, message }) => [position, step, message].filter(Boolean).join(': ')),
+      problems: [
+        ...(trouble === undefined ? [] : [trouble]),
+        ...troubles
+          .filter(({ severity }) => severity === 'error')
+          .map(({ position, step, message }) => [position, step, message].filter(Boolean).join(': ')),
+      ],
     };
   },
 

@@ -3,6 +3,7 @@ import type { Mount } from '@kairos/host/mount-table';
 import type { BlockDevice, BlockDevices } from './block-devices.ts';
 import type { BootFacts } from './boot-facts.ts';
 import type { Clock } from './execute-plan.ts';
+import type { LoadHardware } from './hardware.ts';
 import type { Layout } from './layout.ts';
 
 /** Something that went wrong in a stage, as the boot report tells it. */
@@ -24,6 +25,7 @@ export interface BootContext {
   readonly facts: BootFacts;
   readonly clock: Clock;
   readonly devices: BlockDevices;
+  readonly loadHardware: LoadHardware;
   readonly runStage: StageRunner;
   /** Mounts made so far, as `/etc/fstab` should list them. */
   readonly mounted: Mount[];

@@ -11,6 +11,7 @@ import { type BootStep, planAssembly, planOpening } from './boot-plan.ts';
 import { type BootReport, bootReport, complaintOf, writeReport } from './boot-report.ts';
 import { keepTrace } from './boot-trace.ts';
 import { type Clock, executePlan, type StepResult } from './execute-plan.ts';
+import { hardwareOf } from './hardware.ts';
 import { resolveLayout } from './layout.ts';
 
 /** Seconds since the kernel started. */
@@ -34,12 +35,14 @@ export async function boot(
   const uptime = uptimeOf(host);
   const log = bootLog(host.files, clock);
   log.note(`${bootStateNames[facts.state]}, slot ${facts.slot ?? 'not named'}`);
+  const loadHardware = hardwareOf(host);
   const context: BootContext = {
     host,
     facts,
     clock,
     runStage,
-    devices: blockDevices(host, clock, paths.cosState),
+    devices: blockDevices(host, clock, paths.cosState, loadHardware),
+    loadHardware,
     mounted: [],
     stageTroubles: [],
     volumes: new Map(),

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { directoryHost } from '@kairos/host/directory';
+import { hardwareOf, hasOwnSteps, shippedStageFiles } from './hardware.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hardware-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A machine with two devices of one kind, one of another, and one that says nothing. */
+function machine(code = 0) {
+  const host = directoryHost(folder, { run: () => ({ code, stderr: 'modprobe says no' }) });
+  for (const [path, text] of [
+    ['pci/devices/0000:00:01.0', 'DRIVER=\nMODALIAS=pci:v1\n'],
+    ['pci/devices/0000:00:02.0', 'MODALIAS=pci:v1\n'],
+    ['usb/devices/1-1', 'MODALIAS=usb:v2\n'],
+    ['cpu/devices/cpu0', 'DRIVER=processor\n'],
+  ] as const) {
+    host.files.write(`/sys/bus/${path}/uevent`, text);
+  }
+  return host;
+}
+
+describe('modules of all devices', () => {
+  test('are loaded once, in one process', async () => {
+    const host = machine(1);
+    const load = hardwareOf(host);
+    expect([await load(), await load()]).toEqual([undefined, undefined]);
+    expect(host.commands).toEqual([['modprobe', '-a', '-b', '-q', 'pci:v1', 'usb:v2']]);
+  });
+
+  test.each(['/run/initramfs/hardware', '/run/udev/control'])('are there already: %s', async (path) => {
+    const host = machine();
+    host.files.write(path, '');
+    expect(await hardwareOf(host)()).toBeUndefined();
+    expect(host.commands).toEqual([]);
+  });
+
+  test('that cannot be loaded are told', async () => {
+    expect(await hardwareOf(machine(127))()).toStartWith('not all devices have their drivers: modprobe');
+  });
+});
+
+describe('own steps', () => {
+  test.each([
+    ['/oem/90_custom.yaml', 'stages: { initramfs: [] }', true],
+    ['/oem/deeper/a.yml', '"initramfs.after"', true],
+    ['/usr/local/cloud-config/a.yaml', 'initramfs', true],
+    ['/system/oem/99_own.yaml', 'initramfs', true],
+    ['/system/oem/00_rootfs.yaml', 'initramfs', false],
+    ['/oem/90_custom.yaml', 'stages: { boot: [] }', false],
+    ['/oem/notes.txt', 'initramfs', false],
+    ['/proc/cmdline', 'stages.initramfs[0].name=x', true],
+    ['/proc/cmdline', 'quiet initrd=\\initramfs.img', false],
+  ])('%s: %s', (path, text, own) => {
+    const host = machine();
+    host.files.write(path, text);
+    expect([hasOwnSteps(host, 'initramfs'), hasOwnSteps(host, 'initramfs.before')]).toEqual([own, own]);
+  });
+
+  test('what is called shipped is what an image gets', () => {
+    expect(readdirSync(join(import.meta.dir, '../../../system/oem')).sort()).toEqual(
+      [...shippedStageFiles].sort(),
+    );
+  });
+});
