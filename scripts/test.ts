@@ -96,7 +96,9 @@ async function testFiles(
   count.skipped += skipped;
   if (failed > 0) {
     failures.push(name);
-    console.log(output.split('\n').slice(-150).join('\n'));
+    // What passed would push the reason of a failure out of what CI keeps.
+    const rest = output.split('\n').filter((line) => !/^\((pass|skip)\)|^\s*$|^\S+\.test\.ts:$/.test(line));
+    console.log(rest.slice(-150).join('\n'));
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   say(

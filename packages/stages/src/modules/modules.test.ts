@@ -375,12 +375,12 @@ test('git: secrets by environment and files, never as arguments', async () => {
     },
   });
   await made.step(
-    'git:\n  url: https://x.org/r.git\n  path: /r\n  branch: main\n  branch_only: true\n  auth: { username: u, password: pw }',
+    'git:\n  url: https://x.org/r.git\n  path: /r\n  branch: main\n  branch_only: true\n  auth: { username: u, password: the-password }',
   );
   await made.step(
-    'git:\n  url: git@x.org:r.git\n  path: /r\n  auth: { private_key: KEY, public_key: "ssh-rsa AAA" }',
+    'git:\n  url: git@x.org:r.git\n  path: /r\n  auth: { private_key: the-private-key, public_key: "ssh-rsa AAA" }',
   );
-  expect(JSON.stringify(made.host.commands)).not.toMatch(/pw|KEY/);
+  expect(JSON.stringify(made.host.commands)).not.toMatch(/the-password|the-private-key/);
   expect(made.host.commands[0]?.slice(0, 7)).toEqual([
     'git',
     'clone',
