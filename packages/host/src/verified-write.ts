@@ -1,23 +1,22 @@
-import { createHash } from 'node:crypto';
-import { constants, statSync } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
+import { BlockWriter, openDirect, type Reader } from './block-writer.ts';
+import { contentHash } from './content-hash.ts';
 import { syncPath } from './files.ts';
 import type { HostFiles } from './host.ts';
 import { readStream, type StreamOptions, throwIfStopped } from './streams.ts';
-import { addressOf, dropCacheCall } from './system-calls.ts';
 
 /**
  * Bytes that are written, synced and read back in one go. Three such buffers and one for reading back are in memory,
  * whatever the size of the file.
  */
 const maximumBlock = 3 * 1024 * 1024;
-const buffers = 3;
 
-/** Bytes after which memory that is not used any more is given back. */
-const collectEvery = 32 * 1024 * 1024;
+/** Bytes from which on a file is worth a thread for its digest, and a collection of garbage before it. */
+const large = 16 * 1024 * 1024;
 
 export interface Expected {
   /** Bytes. */
@@ -52,150 +51,6 @@ interface Attempt extends VerifiedWrite {
   readonly size: number;
 }
 
-/**
- * Writes blocks behind one another while the next is filled. Each is synced, then read back from the disk itself while
- * the one behind it is written.
- */
-class BlockWriter {
-  /** Blocks on their way to the disk and back, oldest first. */
-  private readonly pending: Promise<void>[] = [];
-  private writing: Promise<void> = Promise.resolve();
-  private reading: Promise<void> = Promise.resolve();
-  private failure: unknown;
-  private readonly free: Buffer[] = [];
-  private made = 0;
-  private sinceCollection = 0;
-  private readonly back: Buffer;
-
-  constructor(
-    private readonly handle: FileHandle,
-    /** The same file, for reading. */
-    private readonly reader: Reader,
-    private readonly path: string,
-    private readonly size: number,
-    private readonly onReadBack: (count: number) => void,
-  ) {
-    this.back = alignedBuffer(roundUp(size) + sector);
-  }
-
-  /** A buffer to fill, as soon as there is one. @throws what writing an earlier block threw */
-  async buffer(): Promise<Buffer> {
-    for (;;) {
-      if (this.failure !== undefined) throw this.failure;
-      const free = this.free.pop();
-      if (free !== undefined) return free;
-      if (this.made < buffers) {
-        this.made++;
-        return Buffer.allocUnsafeSlow(this.size);
-      }
-      await this.pending.shift();
-    }
-  }
-
-  /** Takes a filled buffer over. */
-  put(buffer: Buffer, length: number, position: number): void {
-    const block = buffer.subarray(0, length);
-    const unlessFailed = async (work: () => Promise<void>) => {
-      try {
-        if (this.failure === undefined) await work();
-      } catch (error) {
-        this.failure ??= error;
-      }
-    };
-    this.writing = this.writing.then(() => unlessFailed(() => this.write(block, position)));
-    this.reading = Promise.all([this.writing, this.reading]).then(async () => {
-      await unlessFailed(() => this.readBack(block, position));
-      this.free.push(buffer);
-    });
-    this.pending.push(this.reading);
-  }
-
-  /** What came over a network is garbage by now, of a kind whose size the collector does not see. */
-  private collect(length: number): void {
-    this.sinceCollection += length;
-    if (this.sinceCollection < collectEvery) return;
-    this.sinceCollection = 0;
-    Bun.gc(true);
-  }
-
-  private async write(block: Buffer, position: number): Promise<void> {
-    for (let done = 0; done < block.length; ) {
-      const { bytesWritten } = await this.handle.write(block, done, block.length - done, position + done);
-      done += bytesWritten;
-    }
-    // A direct read brings its range to the disk itself, without a flush of the whole disk for each block.
-    if (!this.reader.direct) await this.handle.datasync();
-  }
-
-  private async readBack(block: Buffer, position: number): Promise<void> {
-    // The block is on the disk, so its pages can be dropped, and the read asks the disk.
-    if (!this.reader.direct) dropCacheCall(this.handle.fd, position, block.length);
-    // From the sector in which the block begins; what is before it was read back already.
-    const start = position - (position % sector);
-    const skip = position - start;
-    const wanted = skip + block.length;
-    let done = 0;
-    while (done < wanted) {
-      const { bytesRead } = await this.reader.handle.read(
-        this.back,
-        done,
-        roundUp(wanted) - done,
-        start + done,
-      );
-      done += bytesRead;
-      // Less than was asked for and no whole sectors: the file ends there.
-      if (bytesRead === 0 || bytesRead % sector !== 0) break;
-    }
-    if (done < wanted || !this.back.subarray(skip, wanted).equals(block)) {
-      throw new KairosError(
-        'READ_BACK_DIFFERS',
-        `${this.path} does not read back as written, between byte ${position} and ${position + block.length}`,
-        {
-          exit: 'unsuitableDisk',
-          hint: 'The disk is failing; replace it',
-          details: { path: this.path, position, length: block.length },
-        },
-      );
-    }
-    // Nobody needs it in memory soon, and others do need the memory.
-    if (this.reader.direct) dropCacheCall(this.handle.fd, position, block.length);
-    this.onReadBack(block.length);
-    this.collect(block.length);
-  }
-
-  /** Waits until all blocks are on the disk. @throws what writing one threw */
-  async end(): Promise<void> {
-    await this.reading;
-    if (this.failure !== undefined) throw this.failure;
-  }
-}
-
-interface Reader {
-  readonly handle: FileHandle;
-  /** Reads go past the memory of the kernel (O_DIRECT in open(2)), after what is dirty there was written. */
-  readonly direct: boolean;
-}
-
-/** Sectors of disks; direct reading wants places, lengths and memory in multiples of it. */
-const sector = 4096;
-const roundUp = (size: number) => Math.ceil(size / sector) * sector;
-
-function alignedBuffer(size: number): Buffer {
-  const memory = Buffer.allocUnsafeSlow(size + sector);
-  const skip = (sector - (addressOf(memory) % sector)) % sector;
-  return memory.subarray(skip, skip + size);
-}
-
-/** Opens a file for reading from the disk, past the memory of the kernel where its file system can do that. */
-async function openDirect(path: string): Promise<Reader> {
-  try {
-    return { handle: await open(path, constants.O_RDONLY | constants.O_DIRECT), direct: true };
-  } catch (error) {
-    if (!isSystemError(error, 'EINVAL')) throw error;
-    return { handle: await open(path, 'r'), direct: false };
-  }
-}
-
 async function attempt(
   files: HostFiles,
   path: string,
@@ -205,18 +60,18 @@ async function attempt(
 ): Promise<Attempt> {
   const partial = partialPath(path, expected.digest);
   const place = files.real(partial);
-  const hash = createHash('sha256');
   const resumed = partialSize(files, path, expected);
+  // What came before, such as reading the configuration, has left as much as the copy needs.
+  if (expected.size - resumed > large) Bun.gc(true);
+  using hash = contentHash(expected.size > large);
   if (resumed > 0) {
     for await (const chunk of readStream(files, partial, {
       fromDisk: true,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     })) {
-      hash.update(chunk);
+      await hash.update(chunk);
     }
   }
-  // What came before, such as reading the configuration, has left as much as the copy needs.
-  if (expected.size - resumed > collectEvery) Bun.gc(true);
   const handle = await open(place, resumed > 0 ? 'r+' : 'w', 0o600);
   let reader: Reader | undefined;
   let at = resumed;
@@ -224,7 +79,7 @@ async function attempt(
     reader = await openDirect(files.real(partial));
     const tell = (count: number) => options.onBytes?.(count);
     const blockSize = Math.min(maximumBlock, Math.max(1, expected.size));
-    const writer = new BlockWriter(handle, reader, path, blockSize, tell);
+    const writer = new BlockWriter(handle, reader, hash, path, blockSize, tell);
     let block = await writer.buffer();
     let filled = 0;
     const flush = () => {
@@ -237,7 +92,6 @@ async function attempt(
       if (at < expected.size || expected.size === 0) {
         for await (const chunk of openFrom(at)) {
           throwIfStopped(options.signal);
-          hash.update(chunk);
           for (let done = 0; done < chunk.length; ) {
             const count = Math.min(chunk.length - done, blockSize - filled);
             block.set(chunk.subarray(done, done + count), filled);
@@ -263,7 +117,7 @@ async function attempt(
     await writer.end();
     await handle.chmod(0o644);
     await handle.sync();
-    return { fetched: at - resumed, resumed, size: at, digest: `sha256:${hash.digest('hex')}` };
+    return { fetched: at - resumed, resumed, size: at, digest: `sha256:${await hash.digest()}` };
   } catch (error) {
     if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error;
     throw new KairosError(
@@ -284,7 +138,7 @@ async function attempt(
  * what was there before.
  *
  * A cut connection and an interruption leave the beginning for the next run; whatever else fails leaves nothing.
- * @param openFrom Gives the bytes from an offset on; they need not be checked.
+ * @param openFrom Gives the bytes from an offset on; they need not be checked. A chunk is copied before the next is asked for.
  * @param differs Makes the error for a source that gives something else.
  * @throws KairosError `READ_BACK_DIFFERS`, `NO_SPACE`, `INTERRUPTED`, what `differs` makes and what the source throws
  */

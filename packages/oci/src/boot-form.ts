@@ -19,7 +19,7 @@ export interface BootForm {
   open(file: string): AsyncIterable<Uint8Array>;
   /**
    * The bytes of a file from an offset on, not checked: for whoever continues a file and checks the whole. A registry
-   * is asked for the rest only.
+   * is asked for the rest only. A chunk is valid until the next one is asked for.
    */
   openFrom?(file: string, offset: number): AsyncIterable<Uint8Array>;
   /**

@@ -30,7 +30,7 @@ export interface ContentSource {
    */
   blob(descriptor: Descriptor): AsyncIterable<Uint8Array>;
   /**
-   * The bytes of a blob from `offset` on, not checked.
+   * The bytes of a blob from `offset` on, not checked. A chunk is valid until the next one is asked for.
    * @throws KairosError `BLOB_MISSING`, and what the source throws
    */
   blobFrom?(descriptor: Descriptor, offset: number): AsyncIterable<Uint8Array>;

@@ -1,5 +1,6 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { readWhole } from './digest.ts';
+import { StallWatch } from './stall-watch.ts';
 
 export interface HttpInit {
   readonly method: string;
@@ -42,8 +43,12 @@ export interface HttpResponse {
   readonly headers: Headers;
   /** Where the answer came from in the end. */
   readonly url: string;
-  /** Chunks as they come; a connection that goes silent is a `REGISTRY_STALLED`. */
-  body(): AsyncGenerator<Uint8Array>;
+  /**
+   * Chunks as they come; a connection that goes silent is a `REGISTRY_STALLED`.
+   * @param release A chunk is valid until the next one is asked for: its memory is given back at once. The collector, which
+   *   does not see how much there is, would take it for a few small objects.
+   */
+  body(release?: boolean): AsyncGenerator<Uint8Array>;
   bytes(limit: number, what: string): Promise<Uint8Array>;
   /** Lets the connection go without reading the body. */
   discard(): void;
@@ -78,6 +83,9 @@ export class TransientError extends KairosError {
   }
 }
 
+const interrupted = () =>
+  new KairosError('INTERRUPTED', 'The transfer was interrupted', { exit: 'interrupted' });
+
 function retryAfter(headers: Headers): number | undefined {
   const value = headers.get('retry-after');
   if (value === null) return undefined;
@@ -104,10 +112,12 @@ export class HttpClient {
     this.closed.abort();
   }
 
+  private stopped(): boolean {
+    return this.options.signal?.aborted === true || this.closed.signal.aborted;
+  }
+
   throwIfAborted(): void {
-    if (this.options.signal?.aborted || this.closed.signal.aborted) {
-      throw new KairosError('INTERRUPTED', 'The transfer was interrupted', { exit: 'interrupted' });
-    }
+    if (this.stopped()) throw interrupted();
   }
 
   /** Waits before the attempt that follows failure number `failures`, the server's wish first. */
@@ -210,16 +220,28 @@ export class HttpClient {
     });
     const response = await this.within(answer, stallTimeout, controller, url);
     const client = this;
-    async function* body(): AsyncGenerator<Uint8Array> {
+    async function* body(release = false): AsyncGenerator<Uint8Array> {
       if (response.body === null) return;
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      const watch = client.watch(stallTimeout, url, () => {
+        // Ends a read that nothing else would end.
+        reader.cancel().catch(() => undefined);
+        controller.abort();
+      });
       try {
         for (;;) {
-          const { done, value } = await client.within(reader.read(), stallTimeout, controller, url);
+          watch.begin();
+          const { done, value } = await reader.read();
+          watch.came();
+          if (watch.failure !== undefined) throw watch.failure;
           if (done) return;
           yield value;
+          if (release && value.length === value.buffer.byteLength) (value.buffer as ArrayBuffer).transfer(0);
         }
+      } catch (error) {
+        throw client.failed(watch.failure ?? error, url);
       } finally {
+        watch.end();
         controller.abort();
       }
     }
@@ -237,6 +259,15 @@ export class HttpClient {
     };
   }
 
+  /** Watches over waiting for a server. */
+  private watch(timeout: number, url: string, onFailure: (failure: Error) => void): StallWatch {
+    const { signal } = this.options;
+    const signals = [this.closed.signal, ...(signal === undefined ? [] : [signal])];
+    const late = () =>
+      new TransientError('REGISTRY_STALLED', `${showUrl(url)} sends nothing for ${timeout / 1000} s`);
+    return new StallWatch(timeout, signals, late, onFailure);
+  }
+
   /** What a promise gives, unless nothing comes for too long; failures as errors of this project. */
   private async within<T>(
     promise: Promise<T>,
@@ -244,51 +275,42 @@ export class HttpClient {
     controller: AbortController,
     url: string,
   ): Promise<T> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let stop: (() => void) | undefined;
-    const stopping = [
-      this.closed.signal,
-      ...(this.options.signal === undefined ? [] : [this.options.signal]),
-    ];
-    const stalled = new Promise<never>((_, reject) => {
-      stop = () => reject(new Error('stopped'));
-      for (const signal of stopping) signal.addEventListener('abort', stop, { once: true });
-      if (stopping.some(({ aborted }) => aborted)) stop();
-      timer = setTimeout(() => {
-        reject(
-          new TransientError('REGISTRY_STALLED', `${showUrl(url)} sends nothing for ${timeout / 1000} s`),
-        );
-      }, timeout);
-    });
+    const { promise: stalled, reject } = Promise.withResolvers<never>();
+    const watch = this.watch(timeout, url, reject);
+    watch.begin();
     try {
       return await Promise.race([promise, stalled]);
     } catch (error) {
       controller.abort();
-      if (error instanceof KairosError) throw error;
-      this.throwIfAborted();
-      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      const { host } = new URL(url);
-      if (certificateCodes.test(code)) {
-        throw new KairosError(
-          'REGISTRY_CERTIFICATE',
-          `The certificate of ${host} is not trusted: ${reasonOf(error)}`,
-          {
-            exit: 'network',
-            hint: 'Give its certificate authority, or allow the registry as insecure.',
-          },
-        );
-      }
-      throw new TransientError(
-        'REGISTRY_UNREACHABLE',
-        `${host} cannot be reached or broke off: ${plainReason(error, code)}`,
+      throw this.failed(error, url);
+    } finally {
+      watch.end();
+    }
+  }
+
+  /** A failure as an error of this project. */
+  private failed(error: unknown, url: string): KairosError {
+    if (error instanceof KairosError) return error;
+    if (this.stopped()) return interrupted();
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const { host } = new URL(url);
+    if (certificateCodes.test(code)) {
+      return new KairosError(
+        'REGISTRY_CERTIFICATE',
+        `The certificate of ${host} is not trusted: ${reasonOf(error)}`,
         {
-          hint: 'Check the name, the network and whether the server runs.',
+          exit: 'network',
+          hint: 'Give its certificate authority, or allow the registry as insecure.',
         },
       );
-    } finally {
-      clearTimeout(timer);
-      for (const signal of stopping) signal.removeEventListener('abort', stop as () => void);
     }
+    return new TransientError(
+      'REGISTRY_UNREACHABLE',
+      `${host} cannot be reached or broke off: ${plainReason(error, code)}`,
+      {
+        hint: 'Check the name, the network and whether the server runs.',
+      },
+    );
   }
 }
 

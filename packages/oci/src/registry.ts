@@ -39,7 +39,8 @@ export interface Registry extends ContentSource {
    */
   referrers(digest: string): Promise<readonly Descriptor[]>;
   /**
-   * The bytes of a blob from `offset` on, not checked; a broken connection is taken up again where it broke.
+   * The bytes of a blob from `offset` on, not checked; a broken connection is taken up again where it broke. A chunk is
+   * valid until the next one is asked for.
    * @throws KairosError `BLOB_MISSING`, `BLOB_TRUNCATED`, and what the registry's answers throw
    */
   blobFrom(descriptor: Descriptor, offset: number): AsyncIterable<Uint8Array>;
@@ -235,10 +236,19 @@ class RegistryClient implements Registry {
   }
 
   blob(descriptor: Descriptor): AsyncIterable<Uint8Array> {
-    return verified(this.blobFrom(descriptor, 0), descriptor, this.name);
+    return verified(this.pieces(descriptor, 0, false), descriptor, this.name);
   }
 
-  async *blobFrom(descriptor: Descriptor, offset: number): AsyncGenerator<Uint8Array> {
+  blobFrom(descriptor: Descriptor, offset: number): AsyncGenerator<Uint8Array> {
+    return this.pieces(descriptor, offset, true);
+  }
+
+  /** @param release gives the memory of a chunk back when the next one is asked for */
+  private async *pieces(
+    descriptor: Descriptor,
+    offset: number,
+    release: boolean,
+  ): AsyncGenerator<Uint8Array> {
     let at = offset;
     let failures = 0;
     let turn = 0;
@@ -247,7 +257,7 @@ class RegistryClient implements Registry {
       const last = turn === this.endpoints.length - 1;
       const before = at;
       try {
-        for await (const chunk of this.blobOnce(endpoint, descriptor, at)) {
+        for await (const chunk of this.blobOnce(endpoint, descriptor, at, release)) {
           at += chunk.length;
           yield chunk;
         }
@@ -269,6 +279,7 @@ class RegistryClient implements Registry {
     endpoint: RegistryEndpoint,
     descriptor: Descriptor,
     offset: number,
+    release: boolean,
   ): AsyncGenerator<Uint8Array> {
     const url = await endpoint.url(`blobs/${descriptor.digest}`);
     const response = await endpoint.send(url, offset === 0 ? {} : { headers: { range: `bytes=${offset}-` } });
@@ -293,7 +304,7 @@ class RegistryClient implements Registry {
         },
       );
     } else throw await unexpected(response, 'a blob');
-    for await (const chunk of response.body()) {
+    for await (const chunk of response.body(release)) {
       if (skip >= chunk.length) {
         skip -= chunk.length;
         continue;

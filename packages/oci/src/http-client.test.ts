@@ -1,0 +1,49 @@
+import { expect, test } from 'bun:test';
+import { HttpClient } from './http-client.ts';
+
+/** A client of a server whose answer never ends. */
+function client(chunks: readonly Uint8Array[], stallTimeout = 60_000) {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk);
+    },
+  });
+  return new HttpClient({ fetch: async () => new Response(body), stallTimeout });
+}
+const chunks = () => [new Uint8Array(3), new Uint8Array(4), new Uint8Array(8).subarray(2)];
+
+test.each([
+  [true, [0, 0, 6]],
+  [false, [3, 4, 6]],
+])('chunks are given back when the next is asked for: %p', async (release, left) => {
+  const response = await client(chunks()).send('http://example.org/');
+  const seen: Uint8Array[] = [];
+  const lengths: number[] = [];
+  for await (const chunk of response.body(release)) {
+    seen.push(chunk);
+    lengths.push(chunk.length);
+    if (seen.length === 3) break;
+  }
+  expect(lengths).toEqual([3, 4, 6]);
+  expect(seen.map(({ length }) => length)).toEqual(left);
+});
+
+test('a body that goes silent', async () => {
+  const response = await client(chunks(), 20).send('http://example.org/');
+  const read = async () => {
+    for await (const _ of response.body());
+  };
+  await expect(read()).rejects.toMatchObject({
+    code: 'REGISTRY_STALLED',
+    message: 'http://example.org/ sends nothing for 0.02 s',
+  });
+});
+
+test('a client that is closed lets its bodies go', async () => {
+  const closed = client(chunks());
+  const body = (await closed.send('http://example.org/')).body();
+  for (const _ of chunks()) await body.next();
+  const next = body.next();
+  closed.close();
+  await expect(next).rejects.toMatchObject({ code: 'INTERRUPTED' });
+});
