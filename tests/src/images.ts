@@ -12,8 +12,8 @@ export const executable = join(root, 'dist', `kairos-linux-${hostTarget().archit
 /** Images by name, with the arguments that make them. */
 export const imageArguments = {
   debian13: ['debian:13'],
-  debian12: ['debian:12'],
-  'debian13-sysvinit': ['debian:13', '--init', 'sysvinit'],
+  debian12: ['debian:12', '--compression', 'fast'],
+  'debian13-sysvinit': ['debian:13', '--init', 'sysvinit', '--compression', 'fast'],
 } as const;
 export type ImageName = keyof typeof imageArguments;
 

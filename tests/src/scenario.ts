@@ -1,22 +1,45 @@
+import { formatGrubEnvironment } from '@kairos/host/grub-environment';
 import type { SerialConsole } from './console.ts';
+import { OfflinePartition } from './offline-edit.ts';
 import { Machine, type MachineOptions } from './qemu.ts';
 
 /** What tests log in with. The machines are reachable from this one only. */
 export const testUser = { name: 'kairos', password: 'kairos-test' } as const;
 
+/**
+ * Words for the kernel's command line against units that no test asks about. An emulated machine spends seconds on each, and
+ * ten on the session manager of whoever logs in; with all of them it boots in tests/vm/debian13-bios.test.ts.
+ */
+export const fewerUnits = [
+  ...['user@.service', 'systemd-timesyncd.service', 'systemd-resolved.service', 'e2scrub_reap.service'],
+  ...['lvm2-monitor.service', 'blk-availability.service', 'modprobe@.service', 'dev-hugepages.mount'],
+  ...['dev-mqueue.mount', 'sys-kernel-debug.mount', 'sys-kernel-tracing.mount', 'sys-kernel-config.mount'],
+]
+  .map((unit) => `systemd.mask=${unit}`)
+  .join(' ');
+
+/** Variables of the boot loader for a node that starts as soon as it can. */
+export const quickStart = { kairos_timeout: '0', extra_cmdline: fewerUnits } as const;
+
+/** Gives a node's disk variables of the boot loader, as an installation writes them. */
+export function setGrubOptions(disk: string, options: Readonly<Record<string, string>>): void {
+  new OfflinePartition(disk, 'oem').write('/grubenv', formatGrubEnvironment(options, 'grubenv'));
+}
+
 /** A cloud-config for an unattended installation that ends in a reboot into the installed system. */
-export function unattendedConfig(extra = ''): string {
+export function unattendedConfig(grubOptions: Readonly<Record<string, string>> = {}): string {
   return `#cloud-config
 hostname: node-{{ trunc 4 .MachineID }}
 install:
   auto: true
   device: auto
   reboot: true
+  grub_options: ${JSON.stringify(grubOptions)}
 users:
   - name: ${testUser.name}
     passwd: ${testUser.password}
     groups: [admin]
-${extra}`;
+`;
 }
 
 /** An empty disk: a sparse file. */

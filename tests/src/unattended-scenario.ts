@@ -5,7 +5,7 @@ import type { SerialConsole } from './console.ts';
 import { guestAccelerator, type ImageName, isoOf, work } from './images.ts';
 import { expectAfterReboot, expectHealthyState, expectImmutable } from './immutability.ts';
 import type { MachineOptions } from './qemu.ts';
-import { emptyDisk, installUnattended, loginAsRoot, unattendedConfig } from './scenario.ts';
+import { emptyDisk, installUnattended, loginAsRoot, quickStart, unattendedConfig } from './scenario.ts';
 
 /** What differs between images that install themselves. */
 export interface UnattendedScenario extends Pick<MachineOptions, 'firmware'> {
@@ -16,7 +16,9 @@ export interface UnattendedScenario extends Pick<MachineOptions, 'firmware'> {
   readonly isMeant: (shell: SerialConsole) => Promise<void>;
   /** How often the system starts again, and is to be the same node with the same data. Default: never. */
   readonly restarts?: number;
-  /** Switches the machine off, as its init system wants it. Default: systemd's way. */
+  /** The boot loader's menu waits, and every unit is started, as on any node. Default: {@link quickStart}. */
+  readonly complete?: boolean;
+  /** Switches the machine off at the end, as its init system wants it. Default: its plug is pulled. */
   readonly powerOff?: string;
 }
 
@@ -30,7 +32,8 @@ export const startedBy = (firmware: 'bios' | 'uefi-secure') => async (shell: Ser
 
 /** A test in which an image installs itself from its ISO, and the installed system runs immutable and healthy. */
 export function testUnattended(title: string, scenario: UnattendedScenario): void {
-  const { image, name, firmware, isMeant, restarts = 0, powerOff = 'systemctl poweroff' } = scenario;
+  const { image, name, firmware, isMeant, restarts = 0, powerOff } = scenario;
+  const config = unattendedConfig(scenario.complete ? {} : quickStart);
   const disk = join(work, `${name}.raw`);
   afterAll(() => rmSync(disk, { force: true }));
 
@@ -39,7 +42,7 @@ export function testUnattended(title: string, scenario: UnattendedScenario): voi
       name,
       accelerator: await guestAccelerator(),
       ...(firmware === undefined ? {} : { firmware }),
-      cdrom: await isoOf(image, 'unattended', unattendedConfig()),
+      cdrom: await isoOf(image, scenario.complete ? 'complete' : 'unattended', config),
       disks: [{ path: await emptyDisk(disk, 10) }],
     });
     const shell = machine.console;
@@ -54,6 +57,7 @@ export function testUnattended(title: string, scenario: UnattendedScenario): voi
       await expectAfterReboot(shell);
     }
     if (restarts > 0) await expectHealthyState(shell);
+    if (powerOff === undefined) return;
     shell.send(`${powerOff}\n`);
     await machine.ended();
   });

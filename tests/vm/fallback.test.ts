@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import type { NodeState } from '@kairos/agent/state/state';
 import { formatGrubEnvironment } from '@kairos/host/grub-environment';
 import { guestAccelerator, imageLayout, kairos, work } from '../src/images.ts';
+import { readState } from '../src/immutability.ts';
 import { OfflinePartition } from '../src/offline-edit.ts';
 import { Machine, type MachineOptions } from '../src/qemu.ts';
-import { loginAsRoot, testUser } from '../src/scenario.ts';
+import { fewerUnits, loginAsRoot, testUser } from '../src/scenario.ts';
 
 const folder = join(work, 'fallback');
 const disk = join(folder, 'node.raw');
@@ -47,7 +48,7 @@ async function start(
   const [oem, state] = [new OfflinePartition(own, 'oem'), new OfflinePartition(own, 'state')];
   const block = (variables: Readonly<Record<string, string>>) => formatGrubEnvironment(variables, 'test');
   // On a busy machine the serial port may take longer to be found than systemd waits for it.
-  const patience = 'panic=1 systemd.default_device_timeout_sec=600';
+  const patience = `panic=1 systemd.default_device_timeout_sec=600 ${fewerUnits}`;
   oem.write('/grubenv', block({ kairos_timeout: '0', extra_cmdline: patience, ...environment }));
   state.write('/boot_assessment', block(assessment));
   change({ oem, state, garble: (path) => state.write(path, randomBytes(state.size(path))) });
@@ -65,7 +66,7 @@ async function stateOf(machine: Machine): Promise<NodeState> {
   await loginAsRoot(shell, timeout);
   // Waits for the one that the init has started.
   await shell.ok('kairos-agent boot-good', timeout);
-  return JSON.parse((await shell.ok('kairos-agent state --json', timeout)).replaceAll('\n', ''));
+  return await readState(shell);
 }
 
 const reasons = (state: NodeState) =>
@@ -78,7 +79,7 @@ test('a damaged kernel, then an init that hangs, then a kernel that hangs: recov
     // Without softdog, which can end a panic that is to last. A short time of the chipset's watchdog.
     {
       extra_passive_cmdline:
-        'init=/oem/hang kairos.watchdog=90 module_blacklist=softdog iTCO_wdt.heartbeat=20',
+        'init=/oem/hang kairos.watchdog=45 module_blacklist=softdog iTCO_wdt.heartbeat=20',
     },
     ({ garble, oem }) => {
       garble('/cOS/active/vmlinuz');
@@ -97,7 +98,7 @@ echo c >/proc/sysrq-trigger
   const shell = machine.console;
   // The boot loader goes on in the same start; the passive slot hangs and is restarted by its watch.
   await shell.waitFor(/COS_PASSIVE/, timeout);
-  await shell.waitFor(/did not prove good within 90 s, restarting/, timeout);
+  await shell.waitFor(/did not prove good within 45 s, restarting/, timeout);
   // In its next start the kernel stops for good, and nothing that is left on it restarts the machine.
   await shell.waitFor(/COS_PASSIVE/, timeout);
   await shell.waitFor(/---\[ end Kernel panic - not syncing: sysrq triggered crash \]---/, timeout);

@@ -77,6 +77,4 @@ test('a machine is installed by answering on its serial line; leaving before the
   ]);
   expect(await shell.ok('sudo ls -A /run/initramfs/cos-state')).toContain('grub2');
   expect(await shell.ok('sudo grep -c lovelace /oem/90_custom.yaml || true')).toBe('0');
-  shell.send('sudo systemctl poweroff\n');
-  await machine.ended();
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { guestAccelerator, imageLayout, kairos, slotFile, work } from '../src/images.ts';
 import { expectHealthyState } from '../src/immutability.ts';
 import { Machine } from '../src/qemu.ts';
-import { loginAsRoot, testUser } from '../src/scenario.ts';
+import { loginAsRoot, quickStart, setGrubOptions, testUser } from '../src/scenario.ts';
 
 const disk = join(work, 'raw.raw');
 const config = join(work, 'raw.yaml');
@@ -15,6 +15,7 @@ beforeAll(async () => {
     `#cloud-config\nusers:\n  - name: ${testUser.name}\n    passwd: ${testUser.password}\n    groups: [admin]\n`,
   );
   await kairos('build', 'raw', await imageLayout('debian13'), '--output', disk, '--cloud-config', config);
+  setGrubOptions(disk, quickStart);
 });
 afterAll(() => rmSync(disk, { force: true }));
 

@@ -1,9 +1,9 @@
+import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Disk } from '@kairos/host/disks';
-import type { GrubVariables } from '@kairos/host/grub-environment';
+import { type GrubVariables, updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import type { Cleanup } from '../cleanup.ts';
 import { openPartition } from '../slots/partition-access.ts';
-import type { UpgradeAction } from '../upgrade/step.ts';
 import { type BootEnvironment, readEnvironment } from './choice.ts';
 
 /** The environment blocks that GRUB reads, and where they are. */
@@ -53,13 +53,35 @@ export function readBlocks(
   };
 }
 
+/** Merges variables into a GRUB environment block; an empty value removes one. */
+export interface EnvironmentStep {
+  readonly kind: 'set-environment';
+  readonly path: string;
+  readonly changes: GrubVariables;
+  /** The block is ours alone: a damaged one is written anew. */
+  readonly own: boolean;
+}
+
+/** Carries out a step; a block of the user's that cannot be changed is told and left. */
+export function setEnvironment(host: Host, step: EnvironmentStep, warn: (message: string) => void): void {
+  try {
+    updateGrubEnvironmentSafely(host, step.path, step.changes);
+  } catch (error) {
+    if (!(error instanceof KairosError)) throw error;
+    if (step.own && error.code === 'GRUB_ENVIRONMENT_CORRUPT') {
+      host.files.remove(step.path);
+      updateGrubEnvironmentSafely(host, step.path, step.changes);
+    } else warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
+  }
+}
+
 /**
  * Sets variables of the user's block. GRUB reads the block of the installation after it, so what that one says of
  * them goes, a variable without a value too.
  */
-export function setUserVariables(blocks: BootBlocks, changes: GrubVariables): UpgradeAction[] {
+export function setUserVariables(blocks: BootBlocks, changes: GrubVariables): EnvironmentStep[] {
   const { paths, installation } = blocks;
-  const actions: UpgradeAction[] = [{ kind: 'set-environment', path: paths.user, changes, own: false }];
+  const actions: EnvironmentStep[] = [{ kind: 'set-environment', path: paths.user, changes, own: false }];
   const shadowing = Object.keys(changes).filter((name) => name in installation);
   if (paths.user !== paths.installation && shadowing.length > 0) {
     actions.push({

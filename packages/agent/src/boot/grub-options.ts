@@ -2,9 +2,8 @@ import type { GrubVariables } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { isMapping } from '../collect-config.ts';
 import { runOperation, takeLock } from '../operation.ts';
-import { openPartition, systemDisk } from '../slots/partition-access.ts';
-import { carryOut } from '../upgrade/execute.ts';
-import { openBootBlocks, setUserVariables } from './environment.ts';
+import { makeWritable, openPartition, systemDisk } from '../slots/partition-access.ts';
+import { openBootBlocks, setEnvironment, setUserVariables } from './environment.ts';
 
 /** `grub_options` of a configuration as variables; keys without a value are left out. */
 export function grubOptionsOf(config: Readonly<Record<string, unknown>>): GrubVariables {
@@ -27,7 +26,7 @@ export async function applyGrubOptions(
   more: { readonly warn: (message: string) => void; readonly now: () => Date },
 ): Promise<string[]> {
   if (Object.keys(options).length === 0) return [];
-  return runOperation({ warn: more.warn }, async ({ cleanup, signal }) => {
+  return runOperation({ warn: more.warn }, async ({ cleanup }) => {
     cleanup.push('the lock', takeLock(host, 'grub options', more.now()));
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
@@ -38,17 +37,12 @@ export async function applyGrubOptions(
       Object.entries(options).filter(([name, value]) => (current[name] ?? '') !== value),
     );
     if (Object.keys(changes).length === 0) return [];
-    const actions = setUserVariables(blocks, changes);
+    const steps = setUserVariables(blocks, changes);
     const touched = blocks.readOnly.filter((mountPoint) =>
-      actions.some((action) => 'path' in action && action.path.startsWith(`${mountPoint}/`)),
+      steps.some(({ path }) => path.startsWith(`${mountPoint}/`)),
     );
-    const context = {
-      ...{ host, image: undefined, cleanup, signal, now: more.now, strict: true, report: () => undefined },
-      warn: more.warn,
-      runStage: async () => undefined,
-    };
-    for (const mountPoint of touched) await carryOut({ kind: 'make-writable', mountPoint }, context);
-    for (const action of actions) await carryOut(action, context);
+    for (const mountPoint of touched) makeWritable(host, mountPoint, cleanup);
+    for (const step of steps) setEnvironment(host, step, more.warn);
     return Object.keys(changes);
   });
 }

@@ -2,12 +2,12 @@ import { basename, dirname } from 'node:path/posix';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { stepFault } from '@kairos/host/fault-point';
-import { updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { replaceForBootLoader } from '@kairos/host/replace-for-boot-loader';
 import { removeFatLeftovers, replaceOnFat } from '@kairos/host/replace-on-fat';
 import { throwIfStopped } from '@kairos/host/streams';
 import { partialPath } from '@kairos/host/verified-write';
+import { setEnvironment } from '../boot/environment.ts';
 import { carryOut as carryOutInstallStep, type InstallContext } from '../install/execute.ts';
 import { recordUpgrade } from '../install/record.ts';
 import { copySlot } from '../slots/copy-slot.ts';
@@ -49,19 +49,6 @@ async function copyImage(step: Action<'copy-image'>, context: UpgradeContext): P
   });
 }
 
-function setEnvironment(step: Action<'set-environment'>, context: UpgradeContext): void {
-  const { host, warn } = context;
-  try {
-    updateGrubEnvironmentSafely(host, step.path, step.changes);
-  } catch (error) {
-    if (!(error instanceof KairosError)) throw error;
-    if (step.own && error.code === 'GRUB_ENVIRONMENT_CORRUPT') {
-      host.files.remove(step.path);
-      updateGrubEnvironmentSafely(host, step.path, step.changes);
-    } else warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
-  }
-}
-
 /** Carries out one step. What it leaves on the machine while the work goes on is put on `context.cleanup`. */
 export async function carryOut(step: UpgradeAction, context: UpgradeContext): Promise<void> {
   const { host, cleanup, signal } = context;
@@ -83,7 +70,7 @@ export async function carryOut(step: UpgradeAction, context: UpgradeContext): Pr
     case 'checkpoint':
       return host.checkpoint(step.mountPoint);
     case 'set-environment':
-      return setEnvironment(step, context);
+      return setEnvironment(host, step, context.warn);
     case 'write-file':
       // GRUB's menu.
       return replaceForBootLoader(host, step.path, step.content, { mode: step.mode });

@@ -1,5 +1,5 @@
-import type { GrubVariables } from '@kairos/host/grub-environment';
 import type { BootloaderStep } from '../boot/bootloader-update.ts';
+import type { EnvironmentStep } from '../boot/environment.ts';
 import type { InstallAction } from '../install/step.ts';
 import type { UpgradeJournal } from './journal.ts';
 import type { SlotAction } from './leftovers.ts';
@@ -46,14 +46,7 @@ export type UpgradeAction =
     }
   | { readonly kind: 'write-journal'; readonly path: string; readonly journal: UpgradeJournal }
   | SlotAction
-  /** Merges variables into a GRUB environment block; an empty value removes one. */
-  | {
-      readonly kind: 'set-environment';
-      readonly path: string;
-      readonly changes: GrubVariables;
-      /** The block is ours alone: a damaged one is written anew. */
-      readonly own: boolean;
-    }
+  | EnvironmentStep
   | {
       readonly kind: 'record';
       readonly path: string;
