@@ -98,3 +98,8 @@ test('two kernels take twice the place', async () => {
 test('a root that is not there', async () => {
   await expect(checkRoot('/nowhere/at/all')).rejects.toThrow('There is no directory /nowhere/at/all');
 });
+
+test('an image is told from a root', async () => {
+  const { root } = rootOf({ 'oci-layout': '{}' });
+  await expect(checkRoot(root)).rejects.toMatchObject({ code: 'NOT_A_ROOT', exit: 'invalidInput' });
+});

@@ -20,12 +20,18 @@ export interface CheckOptions {
 /**
  * Checks a root against what an OS image needs. Every requirement has one finding, in a fixed order; nothing of the
  * root is run or changed.
- * @throws KairosError `ROOT_NOT_FOUND`
+ * @throws KairosError `ROOT_NOT_FOUND`, `NOT_A_ROOT`
  */
 export async function checkRoot(root: string, options: CheckOptions = {}): Promise<Finding[]> {
   const tree = new RootTree(root);
   if (!tree.isDirectory('/')) {
     throw new KairosError('ROOT_NOT_FOUND', `There is no directory ${root}`, { exit: 'notFound' });
+  }
+  if (tree.isFile('/oci-layout')) {
+    throw new KairosError('NOT_A_ROOT', `${root} is an OCI layout, not the directory of a root`, {
+      exit: 'invalidInput',
+      hint: 'kairos build image checks the root before it packs it; to check it again, unpack its layers',
+    });
   }
   const { efi = true, bios = true } = options;
   const architecture = options.architecture ?? detectArchitecture(tree) ?? hostArchitecture();
