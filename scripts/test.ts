@@ -100,6 +100,9 @@ async function testFiles(
     const rest = output.split('\n').filter((line) => !/^\((pass|skip)\)|^\s*$|^\S+\.test\.ts:$/.test(line));
     console.log(rest.slice(-150).join('\n'));
   }
+  // How much was tried, where a test says so.
+  const told = output.split('\n').filter((line) => /^(crash matrix|fault points): /.test(line));
+  for (const line of told) console.log(`           ${line}`);
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   say(
     `${failed === 0 ? 'ok  ' : 'FAIL'} ${name}: ${tests - failed - skipped} passed, ${failed} failed, ${seconds} s`,
