@@ -136,7 +136,6 @@ try {
       const { seconds, megabytes } = JSON.parse(child.stdout.toString());
       upgrades.push(seconds);
       memory.push(megabytes);
-      if (process.env.V) console.log(writes.at(-1), seconds);
       Bun.spawnSync(['sync']);
     }
     const [upgrade, write] = [median(upgrades), median(writes)];

@@ -4,6 +4,7 @@ import { isSystemError, KairosError } from '@kairos/facts/errors';
 import type { ContentHash } from './content-hash.ts';
 import { addressOf, dropCacheCall } from './system-calls.ts';
 
+/** Blocks in memory: one is filled, one is written, one is read back. */
 const buffers = 3;
 
 /**
@@ -118,6 +119,7 @@ export class BlockWriter {
   }
 }
 
+/** A file that was opened to be read back. */
 export interface Reader {
   readonly handle: FileHandle;
   /** Reads go past the memory of the kernel (O_DIRECT in open(2)), after what is dirty there was written. */

@@ -35,7 +35,7 @@ export async function boot(
   const uptime = uptimeOf(host);
   const log = bootLog(host.files, clock);
   log.note(`${bootStateNames[facts.state]}, slot ${facts.slot ?? 'not named'}`);
-  const loadHardware = hardwareOf(host);
+  const loadHardware = hardwareOf(host, log.complain);
   const context: BootContext = {
     host,
     facts,

@@ -28,8 +28,10 @@ export type LoadHardware = () => Promise<string | undefined>;
 /**
  * Loads the modules of all devices when it is first asked to. An ordinary boot has all that it needs on the disk that it
  * came from, so the others wait for the init, unless something is asked for that is not there.
+ *
+ * @param note is told what went wrong, once: not everybody who asks can tell it
  */
-export function hardwareOf(host: Host): LoadHardware {
+export function hardwareOf(host: Host, note: (problem: string) => void): LoadHardware {
   let loading: Promise<string | undefined> | undefined;
   const load = async () => {
     if (host.files.exists(loadedByInitrd) || host.files.exists(udev)) return undefined;
@@ -39,7 +41,9 @@ export function hardwareOf(host: Host): LoadHardware {
       if (aliases.length > 0) await host.run(['modprobe', '-a', '-b', '-q', ...aliases], { okCodes: [0, 1] });
       return undefined;
     } catch (error) {
-      return `not all devices have their drivers: ${reasonOf(error)}`;
+      const problem = `not all devices have their drivers: ${reasonOf(error)}`;
+      note(problem);
+      return problem;
     }
   };
   return () => {
