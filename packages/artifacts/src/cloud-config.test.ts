@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { checkCloudConfig } from './cloud-config.ts';
+import { checkCloudConfig, grubOptionsOf } from './cloud-config.ts';
 
 test.each(['#cloud-config\nusers: []\n', '', '#cloud-config\n', 'unknown_key: 1\n'])(
   '%j is taken',
@@ -19,6 +19,25 @@ test.each([
       exit: 'invalidInput',
       position: expect.objectContaining({ file: 'my.yaml', line }),
       message: expect.stringContaining(`my.yaml:${line}:`),
+    }),
+  );
+});
+
+test.each([
+  ['', {}],
+  ['#cloud-config\nhostname: x\n', {}],
+  ['grub_options: {a: 1, b: two}\ninstall: {grub_options: {b: three}}\n', { a: '1', b: 'three' }],
+  // An older spelling; a template of the node is left to its first start.
+  ['install: {grub-options: {a: 1}}\ngrub_options: {b: "{{ .x }}"}\n', { a: '1' }],
+])('%j gives variables of GRUB', (text, options) => {
+  expect(grubOptionsOf(text, 'my.yaml')).toEqual(options);
+});
+
+test('a template that nothing would render is refused', () => {
+  expect(() => grubOptionsOf('install:\n  grub_options:\n    a: "{{ .x }}"\n', 'my.yaml')).toThrow(
+    expect.objectContaining({
+      ...{ code: 'TEMPLATE_NOT_RENDERED', exit: 'invalidInput' },
+      message: expect.stringContaining('my.yaml:3:'),
     }),
   );
 });

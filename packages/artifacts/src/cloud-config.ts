@@ -1,4 +1,7 @@
 import { parseDocument } from '@kairos/config/document';
+import { initialGrubOptions, type WithGrubOptions } from '@kairos/config/grub-options';
+import { withRightSpellings } from '@kairos/config/spellings';
+import { plainValue, treeOfDocument } from '@kairos/config/tree';
 import { KairosError } from '@kairos/facts/errors';
 
 /**
@@ -20,5 +23,35 @@ export function checkCloudConfig(text: string, file: string): void {
       position,
       hint: 'Begin with #cloud-config and top-level keys such as users: or stages:',
     },
+  );
+}
+
+/**
+ * The variables of GRUB's environment that a disk with this cloud-config begins with, as an installation writes them.
+ * Templates know the node, which is not there yet: those of the node's own `grub_options` are left to its first start,
+ * which sets them.
+ *
+ * @throws KairosError `TEMPLATE_NOT_RENDERED` where `install.grub_options` holds a template, which nothing would render later
+ */
+export function grubOptionsOf(text: string, file: string): Record<string, string> {
+  const document = parseDocument(text, file);
+  const config = plainValue(withRightSpellings(treeOfDocument(document), [])) as WithGrubOptions | null;
+  const options = initialGrubOptions(config ?? {});
+  const ofInstallation = initialGrubOptions({ install: config?.install ?? null });
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => {
+      if (!value.includes('{{')) return true;
+      if (!(name in ofInstallation)) return false;
+      const position = document.positionOf(['install', 'grub_options', name]);
+      throw new KairosError(
+        'TEMPLATE_NOT_RENDERED',
+        `${file}:${position.line}:${position.column}: install.grub_options.${name} holds a template, and this disk is not installed by a node that could render it`,
+        {
+          exit: 'invalidInput',
+          position,
+          hint: `Put ${name} under grub_options, which the first start of the node sets`,
+        },
+      );
+    }),
   );
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { labels } from '@kairos/facts/labels';
 import { MiB } from '@kairos/facts/size';
 import { slotDirectory } from '@kairos/facts/slot';
+import { formatGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import type { BootForm } from '@kairos/oci/boot-form';
 import { type Artifact, type ArtifactOptions, makeArtifact, type Workshop } from './artifact.ts';
@@ -18,6 +19,26 @@ import { gatheredSize, gatherSlot, slotNames, slotSize } from './slot-sources.ts
 
 export interface IsoOptions extends ArtifactOptions {
   readonly bootForm: BootForm;
+  /** What the medium itself starts with; the system that it installs has `install.grub_options` of the cloud-config. */
+  readonly medium?: MediumOptions;
+}
+
+export interface MediumOptions {
+  /** Arguments for the kernel, behind those of the image. */
+  readonly kernelArguments?: readonly string[];
+  /** Seconds that the menu waits. Default 5. */
+  readonly menuTimeout?: number;
+}
+
+/** @throws KairosError `GRUB_ENVIRONMENT_FULL`, `GRUB_VARIABLE_INVALID` */
+function mediumEnvironment({ kernelArguments = [], menuTimeout }: MediumOptions): Uint8Array {
+  return formatGrubEnvironment(
+    {
+      extra_cmdline: kernelArguments.join(' '),
+      kairos_timeout: menuTimeout === undefined ? '' : String(menuTimeout),
+    },
+    'the menu of the medium',
+  );
 }
 
 /** GPT type of an EFI system partition. */
@@ -71,13 +92,18 @@ export function xorrisoArguments(request: {
 }
 
 /** Small files of the ISO by path; written to the working folder first. */
-function isoFiles(payload: BootloaderPayload, options: IsoOptions): Map<string, Uint8Array> {
+function isoFiles(
+  payload: BootloaderPayload,
+  options: IsoOptions,
+  environment: Uint8Array | undefined,
+): Map<string, Uint8Array> {
   const encode = (text: string) => new TextEncoder().encode(text);
   const stub = menuStub('live');
   const files = new Map<string, Uint8Array>();
   files.set(`${menuPaths.live.directory}/grub.cfg`, payload.liveConfig);
   // GRUB as distributions sign it for CDs, and GRUB for BIOS, look here.
   files.set('/boot/grub/grub.cfg', encode(stub));
+  if (environment !== undefined) files.set(`${menuPaths.live.directory}/grubenv`, environment);
   if (payload.bios !== undefined) files.set('/boot/eltorito.img', payload.bios.eltoritoImage);
   if (payload.efi !== undefined) {
     // For those who unpack an ISO onto a stick.
@@ -87,7 +113,12 @@ function isoFiles(payload: BootloaderPayload, options: IsoOptions): Map<string, 
   return files;
 }
 
-async function writeIso(workshop: Workshop, options: IsoOptions, payload: BootloaderPayload): Promise<void> {
+async function writeIso(
+  workshop: Workshop,
+  options: IsoOptions,
+  payload: BootloaderPayload,
+  environment: Uint8Array | undefined,
+): Promise<void> {
   const { bootForm, epoch, onProgress } = options;
   const { host, folder } = workshop;
   const seed = bootForm.digest;
@@ -98,7 +129,7 @@ async function writeIso(workshop: Workshop, options: IsoOptions, payload: Bootlo
     await gatherSlot(host, bootForm, join(sources, 'slot'), options);
     if (sources !== folder) host.files.symlink(host.files.real(join(sources, 'slot')), join(folder, 'slot'));
     for (const name of slotNames(bootForm)) placed.set(`${slotDirectory('live')}/${name}`, `slot/${name}`);
-    const small = isoFiles(payload, options);
+    const small = isoFiles(payload, options, environment);
     let index = 0;
     for (const [path, bytes] of small) {
       const name = `small/${index++}`;
@@ -143,12 +174,13 @@ async function writeIso(workshop: Workshop, options: IsoOptions, payload: Bootlo
  * Makes an ISO from an OS image: it boots on BIOS and UEFI, from CD and from a stick. Needs no privilege and mounts
  * nothing; the same image, cloud-config and epoch give the same bytes.
  *
- * @throws KairosError `BOOTLOADER_INVALID`, `SLOT_INCOMPLETE`, `SLOT_FILE_NAME`, what {@link makeArtifact} and
+ * @throws KairosError `BOOTLOADER_INVALID`, `SLOT_INCOMPLETE`, `SLOT_FILE_NAME`, `GRUB_ENVIRONMENT_FULL`, what {@link makeArtifact} and
  *   {@link BootForm.open} throw
  */
 export async function buildIso(host: Host, options: IsoOptions): Promise<Artifact> {
   const { bootForm } = options;
   slotNames(bootForm);
+  const environment = options.medium === undefined ? undefined : mediumEnvironment(options.medium);
   const payload = await readBootloaderPayload(bootForm);
   const beside = options.workDirectory === undefined ? gatheredSize(bootForm) : 0;
   return makeArtifact(
@@ -158,6 +190,6 @@ export async function buildIso(host: Host, options: IsoOptions): Promise<Artifac
       programs: ['xorriso', 'mkfs.vfat', 'mmd', 'mcopy', 'truncate'],
       needed: slotSize(bootForm) + beside + 32 * MiB,
     },
-    (workshop) => writeIso(workshop, options, payload),
+    (workshop) => writeIso(workshop, options, payload, environment),
   );
 }

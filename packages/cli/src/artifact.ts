@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Artifact, ArtifactProgress } from '@kairos/artifacts/artifact';
+import type { MediumOptions } from '@kairos/artifacts/iso';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { machineHost } from '@kairos/host/machine';
 import { interruptible } from './interrupt.ts';
@@ -11,6 +12,7 @@ export interface ArtifactRequest {
   readonly cloudConfig?: string;
   readonly quiet: boolean;
   readonly size?: number;
+  readonly medium?: MediumOptions;
 }
 
 const steps: Readonly<Record<ArtifactProgress['step'], string>> = {
@@ -51,7 +53,10 @@ export async function buildArtifact(
   try {
     if (kind === 'iso') {
       const { buildIso } = await import('@kairos/artifacts/iso');
-      return await buildIso(machineHost(), options);
+      return await buildIso(machineHost(), {
+        ...options,
+        ...(request.medium === undefined ? {} : { medium: request.medium }),
+      });
     }
     const { buildRaw } = await import('@kairos/artifacts/raw');
     return await buildRaw(machineHost(), {

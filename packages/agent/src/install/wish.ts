@@ -1,4 +1,5 @@
 import type { ExtraPartition, PartitionSizes } from '@kairos/artifacts/disk-layout';
+import { initialGrubOptions } from '@kairos/config/grub-options';
 import type { CollectedConfig } from '../collect-config.ts';
 import type { Afterwards } from '../lifecycle.ts';
 import type { InstallConfig, InstallKeys } from './config.ts';
@@ -28,15 +29,6 @@ function extraPartitions(install: InstallKeys): ExtraPartition[] {
   }));
 }
 
-/** Variables of GRUB's environment: those of the installation over those of the node. */
-function grubOptions(config: InstallConfig): Record<string, string> {
-  const options: Record<string, string> = {};
-  for (const [name, value] of Object.entries({ ...config.grub_options, ...config.install?.grub_options })) {
-    if (value !== undefined && value !== null) options[name] = String(value);
-  }
-  return options;
-}
-
 /** What a configuration and the command line wish of an installation. */
 export function wishOf(
   collected: CollectedConfig,
@@ -55,7 +47,7 @@ export function wishOf(
     noFormat: install['no-format'] ?? false,
     ...(install.firmware ? { firmware: install.firmware } : {}),
     oemFiles: oemFiles(collected, install),
-    grubOptions: grubOptions(config),
+    grubOptions: initialGrubOptions(config),
     bundles: {
       targets: (install.bundles ?? []).flatMap(({ targets }) => (targets ?? []).flatMap((one) => one || [])),
       fatal: config.fail_on_bundles_errors ?? false,

@@ -1,3 +1,4 @@
+import type { MediumOptions } from '@kairos/artifacts/iso';
 import { buildCommand } from '@stricli/core';
 import type { Context } from '../application.ts';
 import { jsonFlag, parseSize, quietFlag, text } from './flags.ts';
@@ -37,7 +38,7 @@ const source = {
 async function build(
   context: Context,
   kind: 'iso' | 'raw',
-  flags: ArtifactFlags & { readonly size?: number },
+  flags: ArtifactFlags & { readonly size?: number; readonly medium?: MediumOptions },
   image: string,
 ): Promise<void> {
   const { buildArtifact } = await import('../artifact.ts');
@@ -47,15 +48,51 @@ async function build(
   );
 }
 
-export const buildIsoCommand = buildCommand<ArtifactFlags, [string], Context>({
+interface IsoFlags extends ArtifactFlags {
+  readonly kernelArgument?: readonly string[];
+  readonly menuTimeout?: number;
+}
+
+function parseSeconds(given: string): number {
+  if (!/^\d{1,6}$/.test(given)) throw new Error(`${given} is not a whole number of seconds`);
+  return Number(given);
+}
+
+export const buildIsoCommand = buildCommand<IsoFlags, [string], Context>({
   docs: {
     brief: 'Make an ISO that boots on BIOS and UEFI, from USB or CD',
     fullDescription:
       'Makes an installation medium from an OS image. It boots on BIOS and UEFI, from USB or CD. Needs no root and no mounts; the same input gives the same bytes.',
   },
-  parameters: { flags: shared, positional: source, aliases: { o: 'output', c: 'cloudConfig' } },
-  async func(flags, image) {
-    await build(this, 'iso', flags, image);
+  parameters: {
+    flags: {
+      ...shared,
+      kernelArgument: {
+        kind: 'parsed',
+        parse: text,
+        brief:
+          'Argument for the kernel that the medium starts, again for more; the system it installs has install.grub_options',
+        placeholder: 'argument',
+        optional: true,
+        variadic: true,
+      },
+      menuTimeout: {
+        kind: 'parsed',
+        parse: parseSeconds,
+        brief: 'Seconds that the menu of the medium waits; default 5',
+        placeholder: 'seconds',
+        optional: true,
+      },
+    },
+    positional: source,
+    aliases: { o: 'output', c: 'cloudConfig', k: 'kernelArgument' },
+  },
+  async func({ kernelArgument, menuTimeout, ...flags }, image) {
+    const medium = {
+      ...(kernelArgument === undefined ? {} : { kernelArguments: kernelArgument }),
+      ...(menuTimeout === undefined ? {} : { menuTimeout }),
+    };
+    await build(this, 'iso', { ...flags, ...(Object.keys(medium).length === 0 ? {} : { medium }) }, image);
   },
 });
 
