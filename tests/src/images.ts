@@ -44,13 +44,18 @@ export async function imageLayout(name: ImageName): Promise<string> {
 }
 
 /** An ISO of an image with a cloud-config in it. */
-export async function isoOf(name: ImageName, variant: string, cloudConfig: string): Promise<string> {
+export async function isoOf(
+  name: ImageName,
+  variant: string,
+  cloudConfig: string,
+  options: readonly string[] = [],
+): Promise<string> {
   const layout = await imageLayout(name);
   const iso = join(work, `${name}-${variant}.iso`);
   const config = join(work, `${name}-${variant}.yaml`);
   await Bun.write(config, cloudConfig);
-  await unlessDone(iso, [readFileSync(join(layout, 'index.json'), 'utf8'), cloudConfig], () =>
-    kairos('build', 'iso', layout, '--output', iso, '--cloud-config', config),
+  await unlessDone(iso, [readFileSync(join(layout, 'index.json'), 'utf8'), cloudConfig, ...options], () =>
+    kairos('build', 'iso', layout, '--output', iso, '--cloud-config', config, ...options),
   );
   return iso;
 }

@@ -5,7 +5,14 @@ import type { SerialConsole } from './console.ts';
 import { guestAccelerator, type ImageName, isoOf, work } from './images.ts';
 import { expectAfterReboot, expectHealthyState, expectImmutable } from './immutability.ts';
 import type { MachineOptions } from './qemu.ts';
-import { emptyDisk, installUnattended, loginAsRoot, quickStart, unattendedConfig } from './scenario.ts';
+import {
+  emptyDisk,
+  installUnattended,
+  loginAsRoot,
+  quickMedium,
+  quickStart,
+  unattendedConfig,
+} from './scenario.ts';
 
 /** What differs between images that install themselves. */
 export interface UnattendedScenario extends Pick<MachineOptions, 'firmware'> {
@@ -42,7 +49,9 @@ export function testUnattended(title: string, scenario: UnattendedScenario): voi
       name,
       accelerator: await guestAccelerator(),
       ...(firmware === undefined ? {} : { firmware }),
-      cdrom: await isoOf(image, scenario.complete ? 'complete' : 'unattended', config),
+      cdrom: scenario.complete
+        ? await isoOf(image, 'complete', config)
+        : await isoOf(image, 'unattended', config, [...quickMedium, '--menu-timeout', '0']),
       disks: [{ path: await emptyDisk(disk, 10) }],
     });
     const shell = machine.console;

@@ -8,7 +8,7 @@ import { createLayout } from '@kairos/oci/layout-writer';
 import { writeTar } from '@kairos/oci/tar-write';
 import { guestAccelerator, imageLayout, kairos, slotFile, work } from '../src/images.ts';
 import { Machine } from '../src/qemu.ts';
-import { fewerUnits, loginAsRoot, testUser } from '../src/scenario.ts';
+import { loginAsRoot, quickCommandLine, testUser } from '../src/scenario.ts';
 
 const disk = join(work, 'cloud-config.raw');
 const second = join(work, 'cloud-config-second.raw');
@@ -256,7 +256,7 @@ test('a cloud-config with every module takes effect, and a broken one beside it 
     kernel: {
       path: await slotFile('debian13', 'vmlinuz'),
       initrd: await slotFile('debian13', 'initrd'),
-      commandLine: `root=LABEL=COS_ACTIVE cos-img/filename=/cOS/active/root.img kairos.slot=LABEL=COS_STATE:/cOS/active rd.cos.oemlabel=COS_OEM ${cmdline} console=ttyS0,115200 systemd.default_device_timeout_sec=600 ${fewerUnits} stages.initramfs[0].files[0].path=/run/test/cmdline stages.initramfs[0].files[0].content=dotted kairos.config=stages.boot.0.commands.0="touch /run/test/setting"`,
+      commandLine: `root=LABEL=COS_ACTIVE cos-img/filename=/cOS/active/root.img kairos.slot=LABEL=COS_STATE:/cOS/active rd.cos.oemlabel=COS_OEM ${cmdline} console=ttyS0,115200 systemd.default_device_timeout_sec=600 ${quickCommandLine} stages.initramfs[0].files[0].path=/run/test/cmdline stages.initramfs[0].files[0].content=dotted kairos.config=stages.boot.0.commands.0="touch /run/test/setting"`,
     },
   });
   const shell = machine.console;

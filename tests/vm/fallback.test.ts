@@ -9,7 +9,7 @@ import { guestAccelerator, imageLayout, kairos, work } from '../src/images.ts';
 import { readState } from '../src/immutability.ts';
 import { OfflinePartition } from '../src/offline-edit.ts';
 import { Machine, type MachineOptions } from '../src/qemu.ts';
-import { fewerUnits, loginAsRoot, testUser } from '../src/scenario.ts';
+import { loginAsRoot, quickCommandLine, testUser } from '../src/scenario.ts';
 
 const folder = join(work, 'fallback');
 const disk = join(folder, 'node.raw');
@@ -48,7 +48,7 @@ async function start(
   const [oem, state] = [new OfflinePartition(own, 'oem'), new OfflinePartition(own, 'state')];
   const block = (variables: Readonly<Record<string, string>>) => formatGrubEnvironment(variables, 'test');
   // On a busy machine the serial port may take longer to be found than systemd waits for it.
-  const patience = `panic=1 systemd.default_device_timeout_sec=600 ${fewerUnits}`;
+  const patience = `panic=1 systemd.default_device_timeout_sec=600 ${quickCommandLine}`;
   oem.write('/grubenv', block({ kairos_timeout: '0', extra_cmdline: patience, ...environment }));
   state.write('/boot_assessment', block(assessment));
   change({ oem, state, garble: (path) => state.write(path, randomBytes(state.size(path))) });

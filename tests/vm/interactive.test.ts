@@ -5,7 +5,7 @@ import type { SerialConsole } from '../src/console.ts';
 import { guestAccelerator, isoOf, work } from '../src/images.ts';
 import { installerQuestions, keys } from '../src/installer-questions.ts';
 import { Machine } from '../src/qemu.ts';
-import { emptyDisk } from '../src/scenario.ts';
+import { attendedConfig, emptyDisk, quickMedium } from '../src/scenario.ts';
 
 const disk = join(work, 'interactive.raw');
 afterAll(() => rmSync(disk, { force: true }));
@@ -38,7 +38,7 @@ test('a machine is installed by answering on its serial line; leaving before the
   await using machine = Machine.start({
     name: 'interactive',
     accelerator: await guestAccelerator(),
-    cdrom: await isoOf('debian13', 'attended', '#cloud-config\n'),
+    cdrom: await isoOf('debian13', 'attended', attendedConfig, quickMedium),
     disks: [{ path: await emptyDisk(disk, 10) }],
   });
   const { console: shell } = machine;
@@ -71,6 +71,8 @@ test('a machine is installed by answering on its serial line; leaving before the
   // Otherwise the kernel's words stand among those of the commands.
   await shell.ok('sudo dmesg --console-off');
   expect(await shell.ok('hostname')).toBe('engine-2');
+  // Waits for the one that the init has started, which has the partitions until then.
+  await shell.ok('sudo kairos-agent boot-good', slow);
   const { boot, slots, kairos } = JSON.parse(await shell.ok('sudo kairos-agent state --json'));
   expect([boot, kairos.version, Object.keys(slots)]).toEqual([
     ...['active_boot', 'v0.0.0', ['active', 'passive', 'recovery']],

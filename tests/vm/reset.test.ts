@@ -7,7 +7,7 @@ import { guestAccelerator, imageLayout, kairos, slotFile, work } from '../src/im
 import { readState } from '../src/immutability.ts';
 import { type SyntheticImage, writeImage } from '../src/installed-node.ts';
 import { Machine, type MachineOptions } from '../src/qemu.ts';
-import { fewerUnits, loginAsRoot, setGrubOptions, testUser } from '../src/scenario.ts';
+import { loginAsRoot, quickCommandLine, setGrubOptions, testUser } from '../src/scenario.ts';
 import { sharedRegistry } from '../src/shared-registry.ts';
 
 setDefaultTimeout(3_600_000);
@@ -67,7 +67,7 @@ beforeAll(async () => {
   // An emulated machine on a busy host takes its time to find its console, and its timer may seem not to tick.
   const patience = 'systemd.default_device_timeout_sec=900 no_timer_check';
   setGrubOptions(disk, {
-    ...{ kairos_timeout: '0', extra_cmdline: `${patience} ${fewerUnits}`, next_entry: 'statereset' },
+    ...{ kairos_timeout: '0', extra_cmdline: `${patience} ${quickCommandLine}`, next_entry: 'statereset' },
   });
   accelerator = await guestAccelerator();
   // With the node's own boot loader, which stays as it is then.

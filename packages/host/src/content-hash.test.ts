@@ -26,3 +26,16 @@ describe.each([false, true])('on a thread: %p', (onThread) => {
     expect(await hash.digest()).toBe(createHash('sha256').digest('hex'));
   });
 });
+
+test('a thread that fails says so to all who wait for it, and to all who ask later', async () => {
+  using hash = contentHash(true);
+  await hash.digest();
+  // A second digest is the only thing that the thread cannot do.
+  const failed = { code: 'HASH_THREAD_FAILED', message: expect.stringContaining('Digest already called') };
+  const waiting = await Promise.allSettled([hash.digest(), hash.update(Buffer.from('abc'))]);
+  expect(waiting).toEqual([
+    { status: 'rejected', reason: expect.objectContaining(failed) },
+    { status: 'rejected', reason: expect.objectContaining(failed) },
+  ]);
+  expect(hash.update(Buffer.from('abc'))).rejects.toMatchObject(failed);
+});

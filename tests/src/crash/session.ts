@@ -88,7 +88,7 @@ export async function runSession(say: (line: string) => void = () => undefined):
         initrd: await slotFile('debian13', 'initrd'),
         commandLine: [
           ...['root=live:LABEL=COS_LIVE', 'kairos.slot=LABEL=COS_LIVE:/cOS/live', cmdline, 'console=ttyS0'],
-          ...['quiet', 'init=/run/initramfs/live/crash/session.sh'],
+          ...['quiet', 'norandmaps', 'init=/run/initramfs/live/crash/session.sh'],
         ].join(' '),
       },
       disks: [
