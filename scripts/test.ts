@@ -117,7 +117,15 @@ function filesIn(folder: string, words: readonly string[]): string[] {
 }
 
 /** Virtual machine tests by how long they take, longest first: begun last, one of them would be waited for alone. */
-const longest = ['crash', 'reset', 'debian13-bios', 'debian13-uefi', 'webui', 'fallback'];
+const longest = [
+  'reset',
+  'crash',
+  'fallback',
+  'debian13-bios',
+  'debian13-uefi',
+  'upgrade',
+  'debian13-sysvinit',
+];
 function byLength(files: readonly string[]): string[] {
   const place = (file: string) => longest.findIndex((name) => file.endsWith(`/${name}.test.ts`));
   const rank = (file: string) => (place(file) < 0 ? longest.length : place(file));

@@ -21,7 +21,7 @@ export interface UnattendedScenario extends Pick<MachineOptions, 'firmware'> {
   readonly name: string;
   /** Shows that the installed system is the one that is meant. */
   readonly isMeant: (shell: SerialConsole) => Promise<void>;
-  /** How often the system starts again, and is to be the same node with the same data. Default: never. */
+  /** How often the installed system restarts, and is to be the same node with the same data. Default: never. */
   readonly restarts?: number;
   /** The boot loader's menu waits, and every unit is started, as on any node. Default: {@link quickStart}. */
   readonly complete?: boolean;

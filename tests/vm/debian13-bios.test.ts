@@ -5,7 +5,6 @@ testUnattended('Debian 13 installs itself from the ISO and runs immutable, on BI
   name: 'debian13-bios',
   firmware: 'bios',
   isMeant: startedBy('bios'),
-  restarts: 2,
   complete: true,
   powerOff: 'systemctl poweroff',
 });

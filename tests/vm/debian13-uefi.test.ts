@@ -5,4 +5,5 @@ testUnattended('Debian 13 installs itself from the ISO and runs immutable, on UE
   name: 'debian13-uefi',
   firmware: 'uefi-secure',
   isMeant: startedBy('uefi-secure'),
+  restarts: 2,
 });
