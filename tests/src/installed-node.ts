@@ -43,8 +43,11 @@ export async function writeImage(
   return { slot: join(folder, version, 'slot'), layout, rootHash: manifest.verity.rootHash, files };
 }
 
-/** Label and type of the file system on each of these devices that has one. */
-function probe(devices: readonly string[]): Map<string, { label: string; filesystem: string }> {
+/** Label and type of file systems by their device. */
+export type Filesystems = ReadonlyMap<string, { readonly label: string; readonly filesystem: string }>;
+
+/** Label and type of the file system on each of these devices that has one, from what is on them. */
+export function probeFilesystems(devices: readonly string[]): Filesystems {
   const { stdout } = Bun.spawnSync(['blkid', '--probe', '--output', 'export', ...devices]);
   return new Map(
     stdout
@@ -59,13 +62,17 @@ function probe(devices: readonly string[]): Map<string, { label: string; filesys
 
 const partitionNames = ['bios', 'efi', 'oem', 'recovery', 'state', 'persistent'];
 
-/** The machine as after a start of a slot of the disk: only that disk, and the kernel's command line of that boot. */
+/**
+ * The machine as after a start of a slot of the disk: only that disk, and the kernel's command line of that boot.
+ * @param known Labels and types, as udev of a node knows them; without it each look at the disks probes them.
+ */
 export function bootedFrom(
   machine: Host,
   device: string,
   slot: 'ACTIVE' | 'PASSIVE',
   rootHash: string,
   replaced: Readonly<Record<string, string>> = {},
+  known?: Filesystems,
 ): Host {
   const texts: Readonly<Record<string, string>> = {
     '/proc/cmdline': `root=LABEL=COS_${slot} kairos.verity=${rootHash}:-:10:11`,
@@ -79,7 +86,7 @@ export function bootedFrom(
       (await machine.disks())
         .filter(({ path }) => path === device)
         .map((found) => {
-          const filesystems = probe(found.partitions.map(({ path }) => path));
+          const filesystems = known ?? probeFilesystems(found.partitions.map(({ path }) => path));
           return {
             ...found,
             partitions: found.partitions.map((one) => ({

@@ -2,13 +2,15 @@
  * Upgrades the node on a disk in a process of its own, to be killed or measured: `upgrade-worker DEVICE ROOT_HASH SOURCE`.
  * Prints how long it took and what memory.
  */
-import { bootedFrom, upgradeNode, withState } from './installed-node.ts';
+import { bootedFrom, probeFilesystems, upgradeNode, withState } from './installed-node.ts';
 import { machineWithVfat } from './loop-disk.ts';
 import { peakMemory } from './peak-memory.ts';
 
 const [, , device = '', rootHash = '', source = ''] = process.argv;
 try {
-  const host = bootedFrom(machineWithVfat(), device, 'ACTIVE', rootHash);
+  // A node has a udev that knows what is on its partitions, this machine may not: that is not counted.
+  const known = probeFilesystems([2, 3, 4, 5, 6].map((number) => `${device}p${number}`));
+  const host = bootedFrom(machineWithVfat(), device, 'ACTIVE', rootHash, {}, known);
   const seconds = await withState(device, async () => {
     const started = performance.now();
     await upgradeNode(host, source);

@@ -1,13 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test';
 import { closeSync, openSync, readFileSync, readSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SerialConsole } from '../src/console.ts';
+import { writeTree } from '../src/extension-images.ts';
 import { guestAccelerator, imageLayout, kairos, slotFile, work } from '../src/images.ts';
 import { expectHealthyState } from '../src/immutability.ts';
-import { Machine } from '../src/qemu.ts';
+import { Machine, type MachineDisk } from '../src/qemu.ts';
+import { run } from '../src/run-tool.ts';
 import { loginAsRoot, quickStart, setGrubOptions, testUser } from '../src/scenario.ts';
 
 const disk = join(work, 'raw.raw');
 const config = join(work, 'raw.yaml');
+/** A volume that the node is told to mount, on a stick that is not always there. */
+const stick = join(work, 'raw-stick.img');
 
 beforeAll(async () => {
   await Bun.write(
@@ -15,27 +20,56 @@ beforeAll(async () => {
     `#cloud-config\nusers:\n  - name: ${testUser.name}\n    passwd: ${testUser.password}\n    groups: [admin]\n`,
   );
   await kairos('build', 'raw', await imageLayout('debian13'), '--output', disk, '--cloud-config', config);
-  setGrubOptions(disk, quickStart);
+  const tree = writeTree(join(work, 'raw-extra'), { 'from-the-stick': 'hello\n' });
+  run('mke2fs', '-q', '-t', 'ext4', '-L', 'EXTRA', '-d', tree, stick, '16M');
 });
-afterAll(() => rmSync(disk, { force: true }));
+beforeEach(() => setGrubOptions(disk, quickStart));
+afterAll(() => {
+  for (const path of [disk, stick, join(work, 'raw-extra')]) rmSync(path, { recursive: true, force: true });
+});
 
-test.each(['bios', 'uefi'] as const)(
-  'a raw disk boots straight on %s and grows its persistent partition',
-  async (firmware) => {
-    truncateSync(disk, 12 * 1024 ** 3);
-    await using machine = Machine.start({
-      name: `raw-${firmware}`,
-      accelerator: await guestAccelerator(),
-      firmware,
-      disks: [{ path: disk, snapshot: true }],
-    });
-    const shell = machine.console;
-    await loginAsRoot(shell, { timeout: 600_000 });
-    await expectHealthyState(shell);
-    const kibibytes = Number(await shell.ok('df -k --output=size /usr/local | tail -n 1'));
-    expect(kibibytes).toBeGreaterThan(4 * 1024 * 1024);
-  },
-);
+/** Starts the disk, grown, and logs in. */
+async function start(firmware: 'bios' | 'uefi', more: readonly MachineDisk[] = []): Promise<Machine> {
+  truncateSync(disk, 12 * 1024 ** 3);
+  const machine = Machine.start({
+    name: `raw-${firmware}`,
+    accelerator: await guestAccelerator(),
+    firmware,
+    disks: [{ path: disk, snapshot: true }, ...more],
+  });
+  try {
+    await loginAsRoot(machine.console, { timeout: 600_000 });
+    return machine;
+  } catch (error) {
+    await machine.stop();
+    throw error;
+  }
+}
+
+async function expectGrown(shell: SerialConsole): Promise<void> {
+  await expectHealthyState(shell);
+  const kibibytes = Number(await shell.ok('df -k --output=size /usr/local | tail -n 1'));
+  expect(kibibytes).toBeGreaterThan(4 * 1024 * 1024);
+}
+
+test('a raw disk boots straight on UEFI and grows its persistent partition', async () => {
+  await using machine = await start('uefi');
+  await expectGrown(machine.console);
+});
+
+test('the same on BIOS, with a volume on a device whose driver the initrd leaves to the init', async () => {
+  setGrubOptions(disk, {
+    ...quickStart,
+    extra_cmdline: `${quickStart.extra_cmdline} rd.cos.mount=LABEL=EXTRA:/var/extra`,
+  });
+  await using machine = await start('bios', [{ path: stick, interface: 'usb', readOnly: true }]);
+  const { console: shell } = machine;
+  // immucore missed the volume and loaded the driver, before there was a udev to do so.
+  const [before = ''] = shell.text.split('kairos-initrd: switching root');
+  expect(before).toContain('usbcore: registered new interface driver usb-storage');
+  expect(await shell.ok('cat /var/extra/from-the-stick')).toBe('hello');
+  await expectGrown(shell);
+});
 
 /** Where a block stands in a disk image: once in each slot. */
 function blockOffsets(image: string, block: Uint8Array): number[] {

@@ -4,7 +4,7 @@ import { filesBelow } from './files.ts';
 import type { Host } from './host.ts';
 import { parseMountTable } from './mount-table.ts';
 import { fullPath, runProgram } from './run.ts';
-import { freezeAndThawCall, mountCall, syncCall, unmountCall } from './system-calls.ts';
+import { freezeAndThawCall, mountCall, syncCall, unmountCall, writeJournalCall } from './system-calls.ts';
 
 /** The machine that this process runs on. */
 export function machineHost(): Host {
@@ -18,7 +18,7 @@ export function machineHost(): Host {
     checkpoint(mountPoint) {
       const descriptor = openSync(mountPoint, 'r');
       try {
-        if (!freezeAndThawCall(descriptor)) syncCall();
+        if (!writeJournalCall(descriptor) && !freezeAndThawCall(descriptor)) syncCall();
       } finally {
         closeSync(descriptor);
       }

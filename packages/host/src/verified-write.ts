@@ -46,6 +46,14 @@ export function partialSize(files: HostFiles, path: string, expected: Expected):
   return status?.kind === 'file' && status.size <= expected.size ? status.size : 0;
 }
 
+export interface VerifiedWriteOptions extends StreamOptions {
+  /**
+   * The caller brings the file and its name to the disk, for many at once: until then a power cut may leave none of it, as if
+   * it had not been written. Its bytes were read back from the disk all the same.
+   */
+  readonly unsynced?: boolean;
+}
+
 interface Attempt extends VerifiedWrite {
   readonly digest: string;
   readonly size: number;
@@ -56,7 +64,7 @@ async function attempt(
   path: string,
   expected: Expected,
   openFrom: (offset: number) => AsyncIterable<Uint8Array>,
-  options: StreamOptions,
+  options: VerifiedWriteOptions,
 ): Promise<Attempt> {
   const partial = partialPath(path, expected.digest);
   const place = files.real(partial);
@@ -116,7 +124,7 @@ async function attempt(
     flush();
     await writer.end();
     await handle.chmod(0o644);
-    await handle.sync();
+    if (!options.unsynced) await handle.sync();
     return { fetched: at - resumed, resumed, size: at, digest: `sha256:${await hash.digest()}` };
   } catch (error) {
     if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error;
@@ -148,7 +156,7 @@ export async function writeVerified(
   expected: Expected,
   openFrom: (offset: number) => AsyncIterable<Uint8Array>,
   differs: (found: { readonly size: number; readonly digest: string }) => KairosError,
-  options: StreamOptions = {},
+  options: VerifiedWriteOptions = {},
 ): Promise<VerifiedWrite> {
   const partial = files.real(partialPath(path, expected.digest));
   files.makeDirectory(dirname(path));
@@ -164,7 +172,7 @@ export async function writeVerified(
     }
     if (!right(result)) throw differs(result);
     await rename(partial, files.real(path));
-    syncPath(dirname(files.real(path)));
+    if (!options.unsynced) syncPath(dirname(files.real(path)));
     return { fetched: result.fetched, resumed: result.resumed };
   } catch (error) {
     const keeps =

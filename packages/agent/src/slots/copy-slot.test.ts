@@ -73,6 +73,28 @@ test('image.json, which has no digest of itself, is checked by its size', async 
   await expect(copying).rejects.toMatchObject({ code: 'SLOT_DIFFERS', exit: 'corruptSource' });
 });
 
+test('all files and their names are on the disk before image.json says that they are', async () => {
+  const synced: string[] = [];
+  const recording: HostFiles = {
+    ...files,
+    sync(path) {
+      synced.push(path);
+      files.sync(path);
+    },
+  };
+  let before: string[] | undefined;
+  const given = source();
+  const asked: SlotSource = {
+    ...given,
+    open(name) {
+      if (name === 'image.json') before = [...synced];
+      return given.open(name);
+    },
+  };
+  await copySlot(recording, asked, '/active');
+  expect(before).toEqual(['/active/initrd', '/active/root.img', '/active/vmlinuz', '/active']);
+});
+
 test('a disk that gives back something else is told', async () => {
   writeFileSync(join(folder, 'rotten'), 'x');
   let asked = 0;
