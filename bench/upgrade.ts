@@ -2,7 +2,7 @@
  * Time of an upgrade from a registry on this machine to "ready to restart", beside a plain sequential write of the same
  * bytes with fsync on the same partition, in turn, in one run; and the memory of the agent for images of several sizes.
  * `bun bench/upgrade.ts [runs] [MiB,MiB...]`, as root. The disk is a sparse file behind a loop device. The root of the Debian image is
- * about 270 MiB; about half a second of an upgrade does not depend on the size (looking at the node, mounts, the boot loader).
+ * about 270 MiB; about a quarter of a second of an upgrade does not depend on the size (looking at the node, mounts, the boot loader).
  */
 import { createHash, randomFillSync } from 'node:crypto';
 import {

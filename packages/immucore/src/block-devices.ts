@@ -131,7 +131,7 @@ const largestExtBlock = 4096;
  * changed, and once more before giving up.
  *
  * @param bootedFrom mount point of the partition that holds the booted slot
- * @param loadHardware loads the modules of all devices; asked when something is not there
+ * @param loadHardware loads the modules of devices; asked again and again while something is not there
  */
 export function blockDevices(
   host: Host,
@@ -178,7 +178,7 @@ export function blockDevices(
         const found = pick(source);
         if (found !== undefined) return found;
         if (timeout <= 0) return undefined;
-        await loadHardware();
+        await loadHardware('missing');
         const left = deadline - clock.now();
         if (left <= 0) {
           await probe();

@@ -119,7 +119,7 @@ const actions: { readonly [Kind in ActionKind]: Action<Kind> } = {
   },
 
   async stage(context, { stage }) {
-    const trouble = hasOwnSteps(context.host, stage) ? await context.loadHardware() : undefined;
+    const trouble = hasOwnSteps(context.host, stage) ? await context.loadHardware('own-steps') : undefined;
     const troubles = await context.runStage(context.host, stage);
     context.stageTroubles.push(...troubles);
     return {

@@ -30,24 +30,35 @@ const noteNothing = (problem: string) => {
 };
 
 describe('modules of all devices', () => {
-  test('are loaded once, in one process', async () => {
+  test('are loaded once, in one process, and those of devices that these drivers find after them', async () => {
     const host = machine(1);
     const load = hardwareOf(host, noteNothing);
-    expect([await load(), await load()]).toEqual([undefined, undefined]);
-    expect(host.commands).toEqual([['modprobe', '-a', '-b', '-q', 'pci:v1', 'usb:v2']]);
+    expect([await load('missing'), await load('own-steps')]).toEqual([undefined, undefined]);
+    host.files.write('/sys/bus/scsi/devices/0:0:0:0/uevent', 'MODALIAS=scsi:t-0x00\n');
+    expect([await load('missing'), await load('missing')]).toEqual([undefined, undefined]);
+    expect(host.commands).toEqual([
+      ['modprobe', '-a', '-b', '-q', 'pci:v1', 'usb:v2'],
+      ['modprobe', '-a', '-b', '-q', 'scsi:t-0x00'],
+    ]);
   });
 
-  test.each(['/run/initramfs/hardware', '/run/udev/control'])('are there already: %s', async (path) => {
+  test.each([
+    ['/run/initramfs/hardware', 'own-steps', 0],
+    // What is missing may have come after the initrd had looked.
+    ['/run/initramfs/hardware', 'missing', 1],
+    ['/run/udev/control', 'own-steps', 0],
+    ['/run/udev/control', 'missing', 0],
+  ] as const)('with %s, for %s: %d processes', async (path, why, processes) => {
     const host = machine();
     host.files.write(path, '');
-    expect(await hardwareOf(host, noteNothing)()).toBeUndefined();
-    expect(host.commands).toEqual([]);
+    expect(await hardwareOf(host, noteNothing)(why)).toBeUndefined();
+    expect(host.commands).toHaveLength(processes);
   });
 
   test('that cannot be loaded are told', async () => {
     const noted: string[] = [];
     const load = hardwareOf(machine(127), (problem) => noted.push(problem));
-    const told = [await load(), await load()];
+    const told = [await load('missing'), await load('own-steps')];
     expect(told[0]).toStartWith('not all devices have their drivers: modprobe');
     expect([told[1], noted]).toEqual([told[0], [told[0] ?? '']]);
   });

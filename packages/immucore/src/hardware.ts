@@ -22,33 +22,38 @@ function modaliases({ files }: Host): string[] {
   return [...found];
 }
 
-/** Loads the modules of all devices of the machine, once. Gives what went wrong. */
-export type LoadHardware = () => Promise<string | undefined>;
+/**
+ * Loads the modules of all devices that are there and were not when it was asked before. Gives what went wrong so far.
+ * @param why `missing`: something is not there, so that nothing is taken for loaded; `own-steps`: somebody's steps run next
+ */
+export type LoadHardware = (why: 'missing' | 'own-steps') => Promise<string | undefined>;
 
 /**
- * Loads the modules of all devices when it is first asked to. An ordinary boot has all that it needs on the disk that it
- * came from, so the others wait for the init, unless something is asked for that is not there.
+ * Loads the modules of devices when it is asked to. An ordinary boot has all that it needs on the disk that it came from, so
+ * the others wait for the init, unless something is asked for that is not there. The driver of a controller finds devices that
+ * want drivers in turn, a stick on USB and its file system's disk for example: whoever waits asks again.
  *
  * @param note is told what went wrong, once: not everybody who asks can tell it
  */
 export function hardwareOf(host: Host, note: (problem: string) => void): LoadHardware {
-  let loading: Promise<string | undefined> | undefined;
-  const load = async () => {
-    if (host.files.exists(loadedByInitrd) || host.files.exists(udev)) return undefined;
-    const aliases = modaliases(host);
-    // 1: some have no module, which is nothing unusual.
+  const asked = new Set<string>();
+  let problem: string | undefined;
+  return async (why) => {
+    if (host.files.exists(udev)) return undefined;
+    if (why === 'own-steps' && host.files.exists(loadedByInitrd)) return undefined;
+    const fresh = modaliases(host).filter((alias) => !asked.has(alias));
+    for (const alias of fresh) asked.add(alias);
+    if (fresh.length === 0) return problem;
     try {
-      if (aliases.length > 0) await host.run(['modprobe', '-a', '-b', '-q', ...aliases], { okCodes: [0, 1] });
-      return undefined;
+      // 1: some have no module, which is nothing unusual.
+      await host.run(['modprobe', '-a', '-b', '-q', ...fresh], { okCodes: [0, 1] });
     } catch (error) {
-      const problem = `not all devices have their drivers: ${reasonOf(error)}`;
-      note(problem);
-      return problem;
+      if (problem === undefined) {
+        problem = `not all devices have their drivers: ${reasonOf(error)}`;
+        note(problem);
+      }
     }
-  };
-  return () => {
-    loading ??= load();
-    return loading;
+    return problem;
   };
 }
 
