@@ -195,7 +195,7 @@ const candidates = {
             commandLine: `console=ttyS0 root=/dev/vda rootfstype=${manifest.filesystem} ro rd.systemd.show_status=1`,
           },
         },
-        /Switching root|Starting initrd-switch-root/,
+        /Switching root|(?:Starting|Reached target) initrd-switch-root/,
         /erofs: \(device vda\): mounted/,
       ),
   },
