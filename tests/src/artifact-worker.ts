@@ -1,5 +1,7 @@
-/** Makes an artifact in a process of its own, for tests that do it as another user. Arguments: kind, slot, output, and other
- * options as JSON. */
+/**
+ * Makes an artifact in a process of its own, for tests that do it as another user. Arguments: kind, slot, output, and other
+ * options as JSON.
+ */
 import { buildIso } from '@kairos/artifacts/iso';
 import { buildRaw } from '@kairos/artifacts/raw';
 import { machineHost } from '@kairos/host/machine';

@@ -13,10 +13,14 @@ interface Waiter {
 
 const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[()][A-Z0-9]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[=>A-Za-z])/g;
 
+/** The beginning of an escape sequence whose rest has not come yet. */
+const unfinishedEscape = /\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,200}\x1b?|[()])?$/;
+
 /** A serial console: everything that came, and waiting for what comes. Nothing here sleeps. */
 export class SerialConsole {
   /** Everything received, without escape sequences and carriage returns. */
   text = '';
+  private unfinished = '';
   private waiters: Waiter[] = [];
   private position = 0;
   private closed: string | undefined;
@@ -33,7 +37,10 @@ export class SerialConsole {
   receive(chunk: string): void {
     appendFileSync(this.log, chunk);
     for (const listener of this.listeners) listener(chunk);
-    this.text += chunk.replace(escapes, '').replaceAll('\r', '');
+    const received = this.unfinished + chunk;
+    const end = unfinishedEscape.exec(received)?.index ?? received.length;
+    this.unfinished = received.slice(end);
+    this.text += received.slice(0, end).replace(escapes, '').replaceAll('\r', '');
     this.settle();
   }
 

@@ -37,5 +37,5 @@ test('a thread that fails says so to all who wait for it, and to all who ask lat
     { status: 'rejected', reason: expect.objectContaining(failed) },
     { status: 'rejected', reason: expect.objectContaining(failed) },
   ]);
-  expect(hash.update(Buffer.from('abc'))).rejects.toMatchObject(failed);
+  await expect(hash.update(Buffer.from('abc'))).rejects.toMatchObject(failed);
 });
