@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { checkCloudConfig, grubOptionsOf } from './cloud-config.ts';
+import { checkCloudConfig, diskGrubOptions } from './cloud-config.ts';
 
 test.each(['#cloud-config\nusers: []\n', '', '#cloud-config\n', 'unknown_key: 1\n'])(
   '%j is taken',
@@ -30,14 +30,26 @@ test.each([
   // An older spelling; a template of the node is left to its first start.
   ['install: {grub-options: {a: 1}}\ngrub_options: {b: "{{ .x }}"}\n', { a: '1' }],
 ])('%j gives variables of GRUB', (text, options) => {
-  expect(grubOptionsOf(text, 'my.yaml')).toEqual(options);
+  expect(diskGrubOptions(text, 'my.yaml')).toEqual(options);
 });
 
 test('a template that nothing would render is refused', () => {
-  expect(() => grubOptionsOf('install:\n  grub_options:\n    a: "{{ .x }}"\n', 'my.yaml')).toThrow(
+  expect(() => diskGrubOptions('install:\n  grub_options:\n    a: "{{ .x }}"\n', 'my.yaml')).toThrow(
     expect.objectContaining({
       ...{ code: 'TEMPLATE_NOT_RENDERED', exit: 'invalidInput' },
       message: expect.stringContaining('my.yaml:3:'),
     }),
+  );
+});
+
+test.each([
+  ['grub_options: hello\n', 'my.yaml:1:15: grub_options: '],
+  [
+    'install:\n  grub_options: { extra_cmdline: [a, b] }\n',
+    'my.yaml:2:34: install.grub_options.extra_cmdline: ',
+  ],
+])('%j is refused with its position', (text, message) => {
+  expect(() => diskGrubOptions(text, 'my.yaml')).toThrow(
+    expect.objectContaining({ code: 'VALUE_INVALID', message: expect.stringContaining(message) }),
   );
 });

@@ -1,5 +1,5 @@
 import { parseDocument } from '@kairos/config/document';
-import { initialGrubOptions, type WithGrubOptions } from '@kairos/config/grub-options';
+import { grubOptionsProblems, initialGrubOptions, type WithGrubOptions } from '@kairos/config/grub-options';
 import { withRightSpellings } from '@kairos/config/spellings';
 import { plainValue, treeOfDocument } from '@kairos/config/tree';
 import { KairosError } from '@kairos/facts/errors';
@@ -31,11 +31,19 @@ export function checkCloudConfig(text: string, file: string): void {
  * Templates know the node, which is not there yet: those of the node's own `grub_options` are left to its first start,
  * which sets them.
  *
- * @throws KairosError `TEMPLATE_NOT_RENDERED` where `install.grub_options` holds a template, which nothing would render later
+ * @throws KairosError `VALUE_INVALID`; `TEMPLATE_NOT_RENDERED` where `install.grub_options` holds a template, which nothing would
+ *   render later
  */
-export function grubOptionsOf(text: string, file: string): Record<string, string> {
+export function diskGrubOptions(text: string, file: string): Record<string, string> {
   const document = parseDocument(text, file);
-  const config = plainValue(withRightSpellings(treeOfDocument(document), [])) as WithGrubOptions | null;
+  const tree = withRightSpellings(treeOfDocument(document), []);
+  for (const { code, message, position, hint } of grubOptionsProblems(tree)) {
+    throw new KairosError(code, `${file}:${position.line}:${position.column}: ${message}`, {
+      ...{ exit: 'invalidInput', position },
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+  const config = plainValue(tree) as WithGrubOptions | null;
   const options = initialGrubOptions(config ?? {});
   const ofInstallation = initialGrubOptions({ install: config?.install ?? null });
   return Object.fromEntries(

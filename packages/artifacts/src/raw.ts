@@ -16,7 +16,7 @@ import {
   menuStub,
   readBootloaderPayload,
 } from './bootloader-payload.ts';
-import { grubOptionsOf } from './cloud-config.ts';
+import { diskGrubOptions } from './cloud-config.ts';
 import {
   type DiskPlan,
   fittingDisk,
@@ -89,7 +89,8 @@ export async function writeRaw(
   const grubOptions =
     options.cloudConfig === undefined
       ? {}
-      : grubOptionsOf(options.cloudConfig, options.cloudConfigFile ?? 'cloud-config');
+      : diskGrubOptions(options.cloudConfig, options.cloudConfigFile ?? 'cloud-config');
+  const userEnvironment = formatGrubEnvironment(grubOptions, 'grub_options');
   const sources =
     options.workDirectory === undefined ? folder : join(options.workDirectory, `${crypto.randomUUID()}`);
   try {
@@ -118,7 +119,6 @@ export async function writeRaw(
     });
 
     const environment = formatGrubEnvironment({}, 'a new environment block');
-    const userEnvironment = formatGrubEnvironment(grubOptions, 'grub_options');
     const oem = new Contents(workshop, partitionNames.oem).put('/grubenv', userEnvironment);
     // May hold passwords and tokens.
     if (options.cloudConfig !== undefined) oem.put('/90_custom.yaml', options.cloudConfig, 0o600);
@@ -195,7 +195,7 @@ export function planRaw(options: RawOptions): DiskPlan {
  * mounts nothing; the same image, cloud-config, sizes and epoch give the same bytes.
  *
  * @throws KairosError `DISK_TOO_SMALL`, `DISK_SIZE`, `BOOTLOADER_INVALID`, `SLOT_INCOMPLETE`, `SLOT_FILE_NAME`,
- *   `FILESYSTEM_NOT_WRITTEN`, `TEMPLATE_NOT_RENDERED`, `GRUB_VARIABLE_INVALID`, `GRUB_ENVIRONMENT_FULL`, what {@link makeArtifact} and {@link BootForm.open} throw
+ *   `FILESYSTEM_NOT_WRITTEN`, `VALUE_INVALID`, `TEMPLATE_NOT_RENDERED`, `GRUB_VARIABLE_INVALID`, `GRUB_ENVIRONMENT_FULL`, what {@link makeArtifact} and {@link BootForm.open} throw
  */
 export async function buildRaw(host: Host, options: RawOptions): Promise<Artifact> {
   const { bootForm } = options;

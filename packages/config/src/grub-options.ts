@@ -1,3 +1,9 @@
+import { z } from 'zod';
+import type { Problem } from './problem.ts';
+import { grubOptions } from './schema/install.ts';
+import type { Tree } from './tree.ts';
+import { validate } from './validate.ts';
+
 /** The two places in a cloud-config where variables of GRUB's environment stand. */
 export interface WithGrubOptions {
   readonly grub_options?: Readonly<Record<string, unknown>> | null | undefined;
@@ -17,4 +23,16 @@ export function initialGrubOptions(config: WithGrubOptions): Record<string, stri
     if (value !== undefined && value !== null) options[name] = String(value);
   }
   return options;
+}
+
+const withGrubOptions = z
+  .looseObject({
+    grub_options: grubOptions,
+    install: z.looseObject({ grub_options: grubOptions }).nullish(),
+  })
+  .nullish();
+
+/** What is wrong with the variables of GRUB in a cloud-config, with places; all else in it is not judged. */
+export function grubOptionsProblems(tree: Tree): Problem[] {
+  return validate(tree, { schema: withGrubOptions });
 }

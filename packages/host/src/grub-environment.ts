@@ -71,7 +71,7 @@ export function formatGrubEnvironment(variables: GrubVariables, where: string): 
     throw new KairosError(
       'GRUB_ENVIRONMENT_FULL',
       `The variables for ${where} take ${size} bytes, a GRUB environment block holds ${grubEnvironmentSize}`,
-      { exit: 'invalidInput', hint: 'Shorten the kernel arguments in grub_options' },
+      { exit: 'invalidInput', hint: 'Shorten the kernel arguments' },
     );
   }
   return Buffer.concat([Buffer.from(text), Buffer.alloc(grubEnvironmentSize - size, '#')]);

@@ -1,3 +1,4 @@
+import { initialGrubOptions } from '@kairos/config/grub-options';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { isMapping } from '../collect-config.ts';
@@ -5,14 +6,9 @@ import { runOperation, takeLock } from '../operation.ts';
 import { makeWritable, openPartition, systemDisk } from '../slots/partition-access.ts';
 import { openBootBlocks, setEnvironment, setUserVariables } from './environment.ts';
 
-/** `grub_options` of a configuration as variables; keys without a value are left out. */
-export function grubOptionsOf(config: Readonly<Record<string, unknown>>): GrubVariables {
-  const given = isMapping(config.grub_options) ? config.grub_options : {};
-  return Object.fromEntries(
-    Object.entries(given).flatMap(([name, value]) =>
-      value === undefined || value === null ? [] : [[name, String(value)]],
-    ),
-  );
+/** `grub_options` of a node's configuration as variables; keys without a value are left out. */
+export function grubOptionsOf({ grub_options }: Readonly<Record<string, unknown>>): GrubVariables {
+  return initialGrubOptions({ grub_options: isMapping(grub_options) ? grub_options : null });
 }
 
 /**
