@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { installWith } from '@kairos/agent/commands/install';
 import { type UpgradeOptions, type UpgradeParts, upgradeWith } from '@kairos/agent/commands/upgrade';
 import { openImageSource, type SourceOptions } from '@kairos/agent/sources/image-source';
 import { imageManifestSchema } from '@kairos/facts/image-manifest';
 import { mediaTypes } from '@kairos/facts/media-types';
+import { paths } from '@kairos/facts/paths';
 import type { Host } from '@kairos/host/host';
 import { putBootForm } from '@kairos/image/publish';
 import { createLayout } from '@kairos/oci/layout-writer';
 import { type LoopDisk, lookInside } from './loop-disk.ts';
 import { type SyntheticOptions, writeSyntheticBootForm } from './synthetic-boot-form.ts';
 
-const stateMount = '/run/initramfs/cos-state';
+const stateMount = paths.cosState;
 
 export interface SyntheticImage {
   /** The files of the slot, as a source. */
@@ -125,16 +126,43 @@ export async function installOn(
   );
 }
 
-/** Does something while COS_STATE is mounted where a booted system has it, read-only. */
-export async function withState<T>(device: string, work: () => Promise<T>): Promise<T> {
-  mkdirSync(stateMount, { recursive: true });
-  const { exitCode, stderr } = Bun.spawnSync(['mount', '-o', 'ro', `${device}p5`, stateMount]);
+/** Mounts partitions of a disk, last in, first out, while something is done. */
+async function withMounts<T>(
+  mounts: readonly { readonly device: string; readonly target: string; readonly mode: 'ro' | 'rw' }[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const [first, ...others] = mounts;
+  if (first === undefined) return work();
+  const { device, target, mode } = first;
+  const made = mkdirSync(target, { recursive: true });
+  const { exitCode, stderr } = Bun.spawnSync(['mount', '-o', mode, device, target]);
   if (exitCode !== 0) throw new Error(stderr.toString());
   try {
-    return await work();
+    return await withMounts(others, work);
   } finally {
-    Bun.spawnSync(['umount', stateMount]);
+    Bun.spawnSync(['umount', target]);
+    if (made === target) rmdirSync(target);
   }
+}
+
+/** Does something while COS_STATE is mounted where a booted system has it, read-only. */
+export function withState<T>(device: string, work: () => Promise<T>): Promise<T> {
+  return withMounts([{ device: `${device}p5`, target: stateMount, mode: 'ro' }], work);
+}
+
+/**
+ * Does something while the disk is mounted as on a booted node: OEM and the persistent partition are writable there. Only in
+ * a mount namespace of its own: everybody else on this machine would find the node's `/usr/local`.
+ */
+export function asBooted<T>(device: string, work: () => Promise<T>): Promise<T> {
+  return withMounts(
+    [
+      { device: `${device}p5`, target: stateMount, mode: 'ro' },
+      { device: `${device}p3`, target: paths.oem, mode: 'rw' },
+      { device: `${device}p6`, target: paths.persistent, mode: 'rw' },
+    ],
+    work,
+  );
 }
 
 /** Upgrades without stages, with registries that give up soon. */
