@@ -15,7 +15,7 @@ import { readStream, type StreamOptions, throwIfStopped } from './streams.ts';
  */
 const maximumBlock = 3 * 1024 * 1024;
 
-/** Bytes from which on a file is worth a thread for its digest, and a collection of garbage before it. */
+/** Bytes from which on a file is worth a thread for its digest. */
 const large = 16 * 1024 * 1024;
 
 export interface Expected {
@@ -69,8 +69,6 @@ async function attempt(
   const partial = partialPath(path, expected.digest);
   const place = files.real(partial);
   const resumed = partialSize(files, path, expected);
-  // What came before, such as reading the configuration, has left as much as the copy needs.
-  if (expected.size - resumed > large) Bun.gc(true);
   using hash = contentHash(expected.size > large);
   if (resumed > 0) {
     for await (const chunk of readStream(files, partial, {
