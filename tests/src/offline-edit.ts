@@ -1,5 +1,7 @@
 /** Changes an ext4 file system inside a disk image without mounting it, as damage and as a user's edit. */
+import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { MiB } from '@kairos/facts/size';
 
 function run(argv: readonly string[], input?: string): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync([...argv], {
@@ -51,6 +53,20 @@ export class OfflinePartition {
 
   size(path: string): number {
     return Number(/Size: (\d+)/.exec(this.debugfs(`stat ${path}`))?.[1]);
+  }
+
+  /** Puts noise over what the file system begins with. */
+  overwrite(bytes: number): void {
+    const descriptor = openSync(this.disk, 'r+');
+    try {
+      const noise = Buffer.alloc(MiB);
+      for (let done = 0; done < bytes; done += noise.length) {
+        randomFillSync(noise);
+        writeSync(descriptor, noise, 0, Math.min(noise.length, bytes - done), this.offset + done);
+      }
+    } finally {
+      closeSync(descriptor);
+    }
   }
 
   /** Turns every bit of some bytes of a file where they are on the disk. */

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { MiB } from '@kairos/facts/size';
 import type { Accelerator } from '../src/accelerator.ts';
 import { guestAccelerator, imageLayout, kairos, slotFile, work } from '../src/images.ts';
 import { readState } from '../src/immutability.ts';
 import { type SyntheticImage, writeImage } from '../src/installed-node.ts';
+import { OfflinePartition } from '../src/offline-edit.ts';
 import { Machine, type MachineOptions } from '../src/qemu.ts';
 import { loginAsRoot, quickCommandLine, setGrubOptions, testUser } from '../src/scenario.ts';
 import { sharedRegistry } from '../src/shared-registry.ts';
@@ -28,23 +30,6 @@ function run(...argv: string[]): string {
   return stdout.toString();
 }
 
-/** Where the partitions of the disk begin, in bytes, by name. */
-function offsets(): Record<string, number> {
-  const { partitiontable } = JSON.parse(run('sfdisk', '--json', disk)) as {
-    partitiontable: { partitions: { name: string; start: number }[] };
-  };
-  return Object.fromEntries(partitiontable.partitions.map(({ name, start }) => [name, start * 512]));
-}
-
-/** Puts a file into an ext4 file system of the disk that is not mounted. */
-function put(partition: string, path: string, content: string | Uint8Array): void {
-  const from = join(folder, 'content');
-  const commands = join(folder, 'commands');
-  writeFileSync(from, content);
-  writeFileSync(commands, `rm ${path}\nwrite ${from} ${path}\n`);
-  run('debugfs', '-w', '-f', commands, `${disk}?offset=${offsets()[partition]}`);
-}
-
 /**
  * A node that was used: data on the persistent partition, slots with another digest than recovery's so that both are
  * written again, and the wish to be reset.
@@ -61,9 +46,10 @@ beforeAll(async () => {
   await Bun.write(config, `#cloud-config\n${JSON.stringify({ users: [user] })}\n`);
   await kairos('build', 'raw', await imageLayout('debian13'), '--output', disk, '--cloud-config', config);
   const manifest = `${readFileSync(await slotFile('debian13', 'image.json'), 'utf8')}\n`;
-  for (const slot of ['active', 'passive']) put('state', `/cOS/${slot}/image.json`, manifest);
-  put('persistent', '/secret', 'of the last owner');
-  put('oem', '/kept', 'kept');
+  const state = new OfflinePartition(disk, 'state');
+  for (const slot of ['active', 'passive']) state.write(`/cOS/${slot}/image.json`, manifest);
+  new OfflinePartition(disk, 'persistent').write('/secret', 'of the last owner');
+  new OfflinePartition(disk, 'oem').write('/kept', 'kept');
   // An emulated machine on a busy host takes its time to find its console, and its timer may seem not to tick.
   const patience = 'systemd.default_device_timeout_sec=900 no_timer_check';
   setGrubOptions(disk, {
@@ -131,16 +117,7 @@ test('a node is reset by its boot entry, through a power cut; then recovery is u
     ]);
   }
   // Superblocks, labels and the first files: nothing that GRUB or Linux could read.
-  const state = offsets().state ?? 0;
-  run(
-    'dd',
-    'if=/dev/urandom',
-    `of=${disk}`,
-    'bs=1M',
-    'count=300',
-    `seek=${state / 1024 ** 2}`,
-    'conv=notrunc',
-  );
+  new OfflinePartition(disk, 'state').overwrite(300 * MiB);
   {
     await using machine = boot('lost', {
       disks: [{ path: disk }, { path: carrier, readOnly: true }],
