@@ -30,6 +30,8 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** The body holds a secret: a redirect to another origin is refused. */
+  readonly secretBody?: boolean;
   /** Goes to the origin of the URL only: a redirect elsewhere does not see it. */
   readonly authorization?: string;
   /** Certificates are not verified, and a redirect may lead from https to http. */
@@ -153,6 +155,23 @@ export class HttpClient {
     }
   }
 
+  /**
+   * Sends a request and reads the answer's body, both again where the body breaks off or goes silent: `send` tries again
+   * until there is an answer, which is before the body is.
+   * @throws KairosError what `send` and `read` throw
+   */
+  async ask<T>(send: () => Promise<HttpResponse>, read: (response: HttpResponse) => Promise<T>): Promise<T> {
+    for (let failures = 1; ; failures++) {
+      const response = await send();
+      try {
+        return await read(response);
+      } catch (error) {
+        if (!(error instanceof TransientError) || failures >= this.attempts) throw error;
+        await this.pause(failures, error.wait);
+      }
+    }
+  }
+
   private async follow(start: string, request: HttpRequest): Promise<HttpResponse> {
     let url = start;
     let { authorization } = request;
@@ -178,7 +197,10 @@ export class HttpClient {
       if (next.protocol === 'http:' && url.startsWith('https:') && !request.insecure) {
         throw refuse(`from https to http (${next.host})`);
       }
-      if (next.origin !== new URL(url).origin) authorization = undefined;
+      if (next.origin !== new URL(url).origin) {
+        if (request.secretBody) throw refuse(`a request that holds a secret to ${next.host}`);
+        authorization = undefined;
+      }
       url = next.href;
     }
     throw new KairosError(

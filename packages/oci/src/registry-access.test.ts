@@ -1,4 +1,5 @@
 import { expect, describe as group, test } from 'bun:test';
+import type { CredentialStore } from './credentials.ts';
 import {
   type Answer,
   blob,
@@ -69,6 +70,31 @@ group('authorization', () => {
     expect(form).toBe(
       'POST grant_type=refresh_token&client_id=kairos&scope=repository%3Aa%2Fb%3Apull&refresh_token=refresh&service=example',
     );
+  });
+
+  test('an identity token does not follow a redirect to another host', async () => {
+    const fake = registry(({ url }) =>
+      url.host === 'auth.example.org'
+        ? new Response('', { status: 307, headers: { location: 'https://elsewhere.example/token' } })
+        : new Response('', { status: 401, headers: { 'www-authenticate': bearer } }),
+    );
+    const store: CredentialStore = { find: async () => ({ kind: 'identity-token', token: 'refresh' }) };
+    expect(await failure(read(fake, { credentials: store }))).toEqual([
+      'REGISTRY_REDIRECT',
+      'https://auth.example.org/token redirects a request that holds a secret to elsewhere.example',
+    ]);
+    expect(fake.log.some((line) => line.includes('elsewhere.example'))).toBe(false);
+  });
+
+  test('a token whose answer breaks off is asked for again', async () => {
+    let times = 0;
+    const fake = registry(
+      ({ url }) =>
+        url.host === 'auth.example.org' && times++ === 0 ? broken(Buffer.from('{"tok'), 'error') : undefined,
+      tokens,
+    );
+    expect(await read(fake, { credentials })).toBe(whole);
+    expect(times).toBe(2);
   });
 
   test('basic credentials', async () => {

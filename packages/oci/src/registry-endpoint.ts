@@ -171,34 +171,35 @@ export class RegistryEndpoint {
     realm.password = '';
     const scope = `repository:${repository}:${actions}`;
     const service = parameters.get('service');
-    let answer: HttpResponse;
+    let send: () => Promise<HttpResponse>;
     if (credential?.kind === 'identity-token') {
       const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'kairos', scope });
       form.set('refresh_token', credential.token);
       if (service !== undefined) form.set('service', service);
-      answer = await this.http.send(realm.href, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: Buffer.from(form.toString()),
-        insecure,
-      });
+      const body = Buffer.from(form.toString());
+      send = () =>
+        this.http.send(realm.href, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body,
+          secretBody: true,
+          insecure,
+        });
     } else {
       if (service !== undefined) realm.searchParams.set('service', service);
       realm.searchParams.set('scope', scope);
-      answer = await this.http.send(realm.href, {
-        insecure,
-        ...(credential === undefined ? {} : { authorization: basic(credential) }),
-      });
+      const authorization = credential === undefined ? {} : { authorization: basic(credential) };
+      send = () => this.http.send(realm.href, { insecure, ...authorization });
     }
-    if (answer.status === 401 || answer.status === 403) throw await this.unauthorized(answer);
-    if (answer.status !== 200) throw await unexpected(answer, 'a token');
+    const bytes = await this.http.ask(send, async (answer) => {
+      if (answer.status === 401 || answer.status === 403) throw await this.unauthorized(answer);
+      if (answer.status !== 200) throw await unexpected(answer, 'a token');
+      return answer.bytes(maximumAnswer, 'A token');
+    });
     let parsed: z.infer<typeof tokenSchema>;
     try {
-      parsed = tokenSchema.parse(
-        JSON.parse(Buffer.from(await answer.bytes(maximumAnswer, 'A token')).toString('utf8')),
-      );
-    } catch (error) {
-      if (error instanceof KairosError && error.exit === 'network') throw error;
+      parsed = tokenSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    } catch {
       parsed = {};
     }
     const token = parsed.token ?? parsed.access_token;
