@@ -85,6 +85,8 @@ export async function indexArchive(path: string, name = path): Promise<ArchiveFi
       const place = entryPath(entry.name, where);
       if (entry.type === 'symlink') links.set(place, posix.join(posix.dirname(place), entry.linkName));
       else if (entry.type === 'hardlink') links.set(place, entryPath(entry.linkName, where));
+      if (places.size + links.size > maximumFiles)
+        throw tarError('TAR_TOO_LARGE', name, `it has more than ${maximumFiles} files`);
       if (entry.type !== 'file') continue;
       if (entry.extents !== undefined)
         throw tarError('TAR_UNSUPPORTED', where, 'an image archive has no sparse files');
@@ -94,8 +96,6 @@ export async function indexArchive(path: string, name = path): Promise<ArchiveFi
         });
       }
       places.set(place, { position: entry.position, size: entry.size });
-      if (places.size > maximumFiles)
-        throw tarError('TAR_TOO_LARGE', name, `it has more than ${maximumFiles} files`);
     }
   } catch (error) {
     await handle.close();
