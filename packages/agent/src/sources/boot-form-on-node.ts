@@ -14,6 +14,7 @@ import { sha256Of } from '@kairos/oci/digest';
 import type { ReportProgress } from '../progress.ts';
 import { treeSize } from '../slots/view.ts';
 import { keepLayers, layersFolder } from './kept-layers.ts';
+import { makePrivate } from './private-place.ts';
 
 export interface OnNodeRequest {
   readonly shown: string;
@@ -173,7 +174,7 @@ async function copyRoot(
 /**
  * Makes the boot form of an image that has none, from its layers or its root, in a directory of its own, which goes with
  * `remove`. Slower than a copy by minutes, and the same bytes for the same root.
- * @throws KairosError `TOOL_MISSING`, `NO_SPACE` before anything is written, and those of unpacking and building
+ * @throws KairosError `TOOL_MISSING`, `NO_SPACE`, `WORK_NOT_PRIVATE` before anything is written, and those of unpacking and building
  */
 export async function bootFormOnNode(
   host: Host,
@@ -182,6 +183,8 @@ export async function bootFormOnNode(
   const { shown, report } = request;
   checkTools(host, shown);
   const place = choosePlace(host, request, await neededFor(host, request));
+  // Who names a directory answers for it.
+  if (place !== process.env.KAIROS_WORK) makePrivate(host, place);
   const work = openWork(host, place);
   try {
     const path = (name: string) => `${work.path}/${name}`;
