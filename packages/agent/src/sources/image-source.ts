@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { type Architecture, hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import { slotFiles } from '@kairos/facts/slot';
@@ -135,7 +136,7 @@ async function open(host: Host, uri: string, options: SourceOptions): Promise<Im
     if (layers !== undefined) await approve(layers.descriptor.digest);
     else if (opened.content !== undefined) throw noImage(opened, shown);
     else {
-      const isFile = host.files.status(value)?.kind === 'file';
+      const isFile = statSync(host.files.real(value), { throwIfNoEntry: false })?.isFile();
       if (!isFile && !isRoot(host, value)) throw noImage(opened, shown);
       await approve('');
     }
