@@ -330,14 +330,19 @@ export class HttpClient {
       'REGISTRY_UNREACHABLE',
       `${host} cannot be reached or broke off: ${plainReason(error, code)}`,
       {
-        hint: 'Check the name, the network and whether the server runs.',
+        hint:
+          code === 'EPROTO'
+            ? 'If it speaks http only, allow the registry as insecure; else check the port.'
+            : 'Check the name, the network and whether the server runs.',
       },
     );
   }
 }
 
-/** The reason of a failed fetch without the URL, which may carry a signature. */
+/** The reason of a failed fetch without the URL, which may carry a signature, and without advice to programmers. */
 function plainReason(error: unknown, code: string): string {
-  const text = reasonOf(error).replaceAll(/https?:\/\/\S+/g, 'it');
+  const text = reasonOf(error)
+    .replace(/\.? *For more information, pass `verbose: true`.*$/s, '')
+    .replaceAll(/"?https?:\/\/[^\s"]+"?/g, 'it');
   return code === '' || text.includes(code) ? text : `${text} (${code})`;
 }
