@@ -348,7 +348,10 @@ class LayerWriter {
   }
 
   private finishDirectories(): void {
+    const isThere = this.root.directoryCheck();
     for (const [place, entry] of this.directories) {
+      // A link may have taken the place of a directory above it, and these calls would follow it.
+      if (!isThere(place)) continue;
       const path = this.root.at(place);
       try {
         if (this.privileged) chownSync(path, entry.uid, entry.gid);
