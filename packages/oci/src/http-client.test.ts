@@ -77,3 +77,25 @@ test.each<[string, string, string, string]>([
     hint: expect.stringContaining(hint),
   });
 });
+
+test('a client that is closed waits for no further attempt', async () => {
+  const asked = Promise.withResolvers<void>();
+  const busy = async () => {
+    // The pause begins when this answer was read.
+    setTimeout(asked.resolve, 0);
+    return new Response('', { status: 429, headers: { 'retry-after': '60' } });
+  };
+  const closed = new HttpClient({ fetch: busy });
+  const sent = closed.send('http://example.org/');
+  await asked.promise;
+  closed.close();
+  await expect(sent).rejects.toMatchObject({ code: 'INTERRUPTED' });
+});
+
+test('too many requests: the hint', async () => {
+  const fetch = async () => new Response('', { status: 429 });
+  await expect(new HttpClient({ fetch, attempts: 1 }).send('http://example.org/')).rejects.toMatchObject({
+    code: 'REGISTRY_BUSY',
+    hint: expect.stringContaining('log in'),
+  });
+});

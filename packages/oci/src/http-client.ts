@@ -114,6 +114,12 @@ export class HttpClient {
     this.closed.abort();
   }
 
+  /** What ends every wait. */
+  private signals(): AbortSignal[] {
+    const { signal } = this.options;
+    return [this.closed.signal, ...(signal === undefined ? [] : [signal])];
+  }
+
   private stopped(): boolean {
     return this.options.signal?.aborted === true || this.closed.signal.aborted;
   }
@@ -125,15 +131,16 @@ export class HttpClient {
   /** Waits before the attempt that follows failure number `failures`, the server's wish first. */
   async pause(failures: number, wait?: number): Promise<void> {
     const own = this.backoff * 2 ** (failures - 1) * (0.75 + Math.random() / 2);
-    const { signal } = this.options;
+    this.throwIfAborted();
+    const signals = this.signals();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, Math.min(maximumWait, Math.max(own, wait ?? 0)));
       function done() {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
+        for (const signal of signals) signal.removeEventListener('abort', done);
         resolve();
       }
-      signal?.addEventListener('abort', done, { once: true });
+      for (const signal of signals) signal.addEventListener('abort', done, { once: true });
     });
     this.throwIfAborted();
   }
@@ -184,6 +191,9 @@ export class HttpClient {
           response.discard();
           throw new TransientError('REGISTRY_BUSY', `${showUrl(url)} answers ${response.status}`, {
             ...(wait === undefined ? {} : { wait }),
+            ...(response.status === 429
+              ? { hint: 'It limits how much is asked of it: wait a while, or log in where that allows more.' }
+              : {}),
           });
         }
         return response;
@@ -283,8 +293,7 @@ export class HttpClient {
 
   /** Watches over waiting for a server. */
   private watch(timeout: number, url: string, onFailure: (failure: Error) => void): StallWatch {
-    const { signal } = this.options;
-    const signals = [this.closed.signal, ...(signal === undefined ? [] : [signal])];
+    const signals = this.signals();
     const late = () =>
       new TransientError('REGISTRY_STALLED', `${showUrl(url)} sends nothing for ${timeout / 1000} s`);
     return new StallWatch(timeout, signals, late, onFailure);

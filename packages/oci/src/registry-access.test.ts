@@ -161,7 +161,10 @@ group('authorization', () => {
         ? new Response('', { status: 307, headers: { location: 'https://storage.example/x' } })
         : new Response('', { status: 401, headers: { 'www-authenticate': 'Basic realm="give me"' } }),
     );
-    expect((await failure(read(fake, { credentials })))[0]).toBe('REGISTRY_UNAUTHORIZED');
+    expect(await failure(read(fake, { credentials }))).toEqual([
+      'REGISTRY_UNAUTHORIZED',
+      'storage.example, to which example.org redirects for a/b, refuses access (401)',
+    ]);
     expect(fake.log.some((line) => line.includes('Basic'))).toBe(false);
   });
 });

@@ -117,10 +117,23 @@ export class RegistryEndpoint {
       });
       if (response.status !== 401 && response.status !== 403) return response;
       // Only the registry itself may ask: behind a redirect lies somebody else.
-      const asked = home && new URL(response.url).origin === new URL(url).origin && response.status === 401;
-      if (!asked || refused > 0) throw await this.unauthorized(response);
+      if (new URL(response.url).origin !== new URL(url).origin) throw await this.refusedElsewhere(response);
+      if (!home || response.status !== 401 || refused > 0) throw await this.unauthorized(response);
       await this.authorize(response);
     }
+  }
+
+  private async refusedElsewhere(response: HttpResponse): Promise<KairosError> {
+    const { registry, repository } = this.options;
+    const { host } = new URL(response.url);
+    return new KairosError(
+      'REGISTRY_UNAUTHORIZED',
+      `${host}, to which ${registry} redirects for ${repository}, refuses access (${response.status})${await saidBy(response)}`,
+      {
+        exit: 'network',
+        hint: `The registry itself let the request pass. Try again, and look whether a proxy or a firewall keeps ${host} away.`,
+      },
+    );
   }
 
   private async unauthorized(response: HttpResponse): Promise<KairosError> {
