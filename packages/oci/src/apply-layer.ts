@@ -91,6 +91,8 @@ export const archivePolicy = {
 const whiteoutPrefix = '.wh.';
 const opaqueWhiteout = '.wh..wh..opq';
 const maximumEntries = 5_000_000;
+/** Bytes of the extended attributes of directories, which wait for the end. */
+const maximumKept = 64 * 1024 * 1024;
 
 /** What a directory gets when its entries are in. */
 type DirectoryMetadata = Pick<TarEntry, 'name' | 'uid' | 'gid' | 'mode' | 'modified' | 'xattrs'>;
@@ -107,6 +109,7 @@ class LayerWriter {
   private readonly privileged = process.geteuid?.() === 0;
   private entries = 0;
   private bytes = 0;
+  private kept = 0;
 
   constructor(
     root: string,
@@ -217,6 +220,14 @@ class LayerWriter {
       }
     }
     const { name, uid, gid, mode, modified, xattrs } = entry;
+    for (const [key, value] of xattrs) this.kept += key.length + value.length;
+    if (this.kept > maximumKept) {
+      throw tarError(
+        'TAR_TOO_LARGE',
+        this.options.name,
+        `the extended attributes of its directories have more than ${maximumKept} bytes`,
+      );
+    }
     this.directories.set(place, { name, uid, gid, mode, modified, xattrs });
   }
 
@@ -337,7 +348,10 @@ class LayerWriter {
   }
 
   private finishDirectories(): void {
+    const isThere = this.root.directoryCheck();
     for (const [place, entry] of this.directories) {
+      // A link may have taken the place of a directory above it, and these calls would follow it.
+      if (!isThere(place)) continue;
       const path = this.root.at(place);
       try {
         if (this.privileged) chownSync(path, entry.uid, entry.gid);

@@ -3,7 +3,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { compressionOf, decompress } from './decompress.ts';
-import { readFileStream, readRange, skippingStream, writeFully } from './file-stream.ts';
+import { openOrdinary, readFileStream, readRange, skippingStream, writeFully } from './file-stream.ts';
 import { tarError } from './tar-header.ts';
 import { entryPath } from './tar-path.ts';
 import { readTar } from './tar-read.ts';
@@ -58,12 +58,11 @@ async function uncompressed(path: string, name: string): Promise<FileHandle> {
 export async function indexArchive(path: string, name = path): Promise<ArchiveFiles> {
   let handle: FileHandle;
   try {
-    handle = await open(path, 'r');
-    if (!(await handle.stat()).isFile()) {
-      await handle.close();
-      throw new KairosError('ARCHIVE_NOT_FOUND', `${name} is not a file`, { exit: 'notFound' });
-    }
+    handle = await openOrdinary(path);
   } catch (error) {
+    if (error instanceof KairosError) {
+      throw new KairosError('ARCHIVE_NOT_FOUND', `${name} is not a file`, { exit: 'notFound', cause: error });
+    }
     if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error;
     throw new KairosError('ARCHIVE_NOT_FOUND', `There is no archive ${path}`, {
       exit: 'notFound',
@@ -86,6 +85,8 @@ export async function indexArchive(path: string, name = path): Promise<ArchiveFi
       const place = entryPath(entry.name, where);
       if (entry.type === 'symlink') links.set(place, posix.join(posix.dirname(place), entry.linkName));
       else if (entry.type === 'hardlink') links.set(place, entryPath(entry.linkName, where));
+      if (places.size + links.size > maximumFiles)
+        throw tarError('TAR_TOO_LARGE', name, `it has more than ${maximumFiles} files`);
       if (entry.type !== 'file') continue;
       if (entry.extents !== undefined)
         throw tarError('TAR_UNSUPPORTED', where, 'an image archive has no sparse files');
@@ -95,8 +96,6 @@ export async function indexArchive(path: string, name = path): Promise<ArchiveFi
         });
       }
       places.set(place, { position: entry.position, size: entry.size });
-      if (places.size > maximumFiles)
-        throw tarError('TAR_TOO_LARGE', name, `it has more than ${maximumFiles} files`);
     }
   } catch (error) {
     await handle.close();

@@ -199,8 +199,8 @@ group('refused', () => {
           ]),
         ).subarray(0, 200),
       undefined,
-      '',
-      '',
+      'COMPRESSED_DATA_INVALID',
+      'archive cannot be decompressed: unexpected end of file',
     ],
     [
       'xz',
@@ -211,9 +211,7 @@ group('refused', () => {
     ],
   ])('%s', async (_, bytes, kind, code, message) => {
     writeFileSync(archive, await bytes());
-    const [found, said] = await failure(opened(kind));
-    if (code === '') expect(['TAR_TRUNCATED', 'COMPRESSED_DATA_INVALID']).toContain(found);
-    else expect([found, said]).toEqual([code, message]);
+    expect(await failure(opened(kind))).toEqual([code, message]);
   });
 
   test('what is not there', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { mediaTypes } from '@kairos/facts/media-types';
@@ -7,18 +7,20 @@ import type { BootForm } from './boot-form.ts';
 import { parseSlotManifest } from './boot-form-manifest.ts';
 import type { Descriptor } from './descriptor.ts';
 import { sha256Of, verified } from './digest.ts';
-import { readFileStream } from './file-stream.ts';
+import { readFileStream, readOrdinaryFile } from './file-stream.ts';
+import { maximumDocument } from './manifest.ts';
 
 /**
  * The boot form in a plain directory with the files of a slot, such as the slot of a live medium or of this machine.
  * Every file is checked against `image.json` as it is read.
  * @param name How the user named it, for messages; the path by default.
- * @throws KairosError `NO_BOOT_FORM`, `IMAGE_MANIFEST_INVALID`, `BLOB_MISSING`, `BLOB_TRUNCATED`
+ * @throws KairosError `NO_BOOT_FORM`, `IMAGE_MANIFEST_INVALID`, `BLOB_MISSING`, `BLOB_TRUNCATED`, `FILE_NOT_ORDINARY`,
+ *   `FILE_TOO_LARGE`
  */
 export function bootFormFromDirectory(path: string, name = path): BootForm {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(join(path, slotFiles.manifest));
+    bytes = readOrdinaryFile(join(path, slotFiles.manifest), maximumDocument);
   } catch (error) {
     if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error;
     throw new KairosError('NO_BOOT_FORM', `No slot of an OS image in ${name}: no ${slotFiles.manifest}`, {

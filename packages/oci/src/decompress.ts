@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { ByteReader } from './byte-reader.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -27,12 +28,14 @@ export function compressionOf(start: Uint8Array): Compression {
 
 const bufferSize = 256 * 1024;
 
-async function* rest(first: Uint8Array, reader: ByteReader): AsyncGenerator<Uint8Array> {
+async function* rest(first: Uint8Array, reader: ByteReader, frames?: ZstdFrames): AsyncGenerator<Uint8Array> {
   try {
+    frames?.update(first);
     if (first.length > 0) yield first;
     for (;;) {
       const chunk = await reader.some(Number.MAX_SAFE_INTEGER);
       if (chunk === undefined) return;
+      frames?.update(chunk);
       yield chunk;
     }
   } finally {
@@ -53,7 +56,8 @@ export async function* decompress(
   const reader = new ByteReader(stream);
   const start = await reader.take(6);
   const compression = compressionOf(start);
-  const input = rest(start, reader);
+  const frames = compression === 'zstd' ? new ZstdFrames() : undefined;
+  const input = rest(start, reader, frames);
   if (compression === 'none') {
     yield* input;
     return;
@@ -69,6 +73,12 @@ export async function* decompress(
     compression === 'gzip'
       ? createGunzip({ chunkSize: bufferSize })
       : createZstdDecompress({ chunkSize: bufferSize });
+  const invalid = (reason: string, cause?: unknown) =>
+    new KairosError('COMPRESSED_DATA_INVALID', `${name} cannot be decompressed: ${reason}`, {
+      exit: 'corruptSource',
+      hint: 'The file is damaged or truncated.',
+      ...(cause === undefined ? {} : { cause }),
+    });
   let sourceError: unknown;
   const source = Readable.from(input, { objectMode: false, highWaterMark: bufferSize });
   source.on('error', (error) => {
@@ -80,13 +90,10 @@ export async function* decompress(
     for await (const chunk of decoder) yield chunk as Uint8Array;
   } catch (error) {
     if (sourceError !== undefined) throw sourceError;
-    throw new KairosError('COMPRESSED_DATA_INVALID', `${name} cannot be decompressed: ${reasonOf(error)}`, {
-      exit: 'corruptSource',
-      hint: 'The file is damaged or truncated.',
-      cause: error,
-    });
+    throw invalid(reasonOf(error), error);
   } finally {
     source.destroy();
     decoder.destroy();
   }
+  if (frames?.complete === false) throw invalid('unexpected end of file');
 }

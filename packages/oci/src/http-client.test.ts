@@ -47,3 +47,55 @@ test('a client that is closed lets its bodies go', async () => {
   closed.close();
   await expect(next).rejects.toMatchObject({ code: 'INTERRUPTED' });
 });
+
+test.each<[string, string, string, string]>([
+  [
+    'Malformed_HTTP_Response',
+    'Malformed_HTTP_Response fetching "http://example.org/x?signature=secret". For more information, pass `verbose: true` in the second argument to fetch()',
+    'Malformed_HTTP_Response fetching it',
+    'Check the name',
+  ],
+  [
+    'ECONNRESET',
+    'ECONNRESET: The socket connection was closed unexpectedly. For more information, pass `verbose: true` in the second argument to fetch()',
+    'ECONNRESET: The socket connection was closed unexpectedly',
+    'Check the name',
+  ],
+  [
+    'EPROTO',
+    'EPROTO: The TLS handshake failed. Does the server speak TLS on this port?',
+    'EPROTO: The TLS handshake failed. Does the server speak TLS on this port?',
+    'If it speaks http only, allow the registry as insecure',
+  ],
+])('%s as it is told', async (code, said, told, hint) => {
+  const fetch = () => Promise.reject(Object.assign(new Error(said), { code }));
+  await expect(
+    new HttpClient({ fetch, attempts: 1 }).send('https://example.org/x?signature=secret'),
+  ).rejects.toMatchObject({
+    code: 'REGISTRY_UNREACHABLE',
+    message: `example.org cannot be reached or broke off: ${told}`,
+    hint: expect.stringContaining(hint),
+  });
+});
+
+test('a client that is closed waits for no further attempt', async () => {
+  const asked = Promise.withResolvers<void>();
+  const busy = async () => {
+    // The pause begins when this answer was read.
+    setTimeout(asked.resolve, 0);
+    return new Response('', { status: 429, headers: { 'retry-after': '60' } });
+  };
+  const closed = new HttpClient({ fetch: busy });
+  const sent = closed.send('http://example.org/');
+  await asked.promise;
+  closed.close();
+  await expect(sent).rejects.toMatchObject({ code: 'INTERRUPTED' });
+});
+
+test('too many requests: the hint', async () => {
+  const fetch = async () => new Response('', { status: 429 });
+  await expect(new HttpClient({ fetch, attempts: 1 }).send('http://example.org/')).rejects.toMatchObject({
+    code: 'REGISTRY_BUSY',
+    hint: expect.stringContaining('log in'),
+  });
+});

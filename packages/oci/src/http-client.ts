@@ -30,6 +30,8 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** The body holds a secret: a redirect to another origin is refused. */
+  readonly secretBody?: boolean;
   /** Goes to the origin of the URL only: a redirect elsewhere does not see it. */
   readonly authorization?: string;
   /** Certificates are not verified, and a redirect may lead from https to http. */
@@ -112,6 +114,12 @@ export class HttpClient {
     this.closed.abort();
   }
 
+  /** What ends every wait. */
+  private signals(): AbortSignal[] {
+    const { signal } = this.options;
+    return [this.closed.signal, ...(signal === undefined ? [] : [signal])];
+  }
+
   private stopped(): boolean {
     return this.options.signal?.aborted === true || this.closed.signal.aborted;
   }
@@ -123,15 +131,16 @@ export class HttpClient {
   /** Waits before the attempt that follows failure number `failures`, the server's wish first. */
   async pause(failures: number, wait?: number): Promise<void> {
     const own = this.backoff * 2 ** (failures - 1) * (0.75 + Math.random() / 2);
-    const { signal } = this.options;
+    this.throwIfAborted();
+    const signals = this.signals();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, Math.min(maximumWait, Math.max(own, wait ?? 0)));
       function done() {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
+        for (const signal of signals) signal.removeEventListener('abort', done);
         resolve();
       }
-      signal?.addEventListener('abort', done, { once: true });
+      for (const signal of signals) signal.addEventListener('abort', done, { once: true });
     });
     this.throwIfAborted();
   }
@@ -153,6 +162,23 @@ export class HttpClient {
     }
   }
 
+  /**
+   * Sends a request and reads the answer's body, both again where the body breaks off or goes silent: `send` tries again
+   * until there is an answer, which is before the body is.
+   * @throws KairosError what `send` and `read` throw
+   */
+  async ask<T>(send: () => Promise<HttpResponse>, read: (response: HttpResponse) => Promise<T>): Promise<T> {
+    for (let failures = 1; ; failures++) {
+      const response = await send();
+      try {
+        return await read(response);
+      } catch (error) {
+        if (!(error instanceof TransientError) || failures >= this.attempts) throw error;
+        await this.pause(failures, error.wait);
+      }
+    }
+  }
+
   private async follow(start: string, request: HttpRequest): Promise<HttpResponse> {
     let url = start;
     let { authorization } = request;
@@ -165,6 +191,9 @@ export class HttpClient {
           response.discard();
           throw new TransientError('REGISTRY_BUSY', `${showUrl(url)} answers ${response.status}`, {
             ...(wait === undefined ? {} : { wait }),
+            ...(response.status === 429
+              ? { hint: 'It limits how much is asked of it: wait a while, or log in where that allows more.' }
+              : {}),
           });
         }
         return response;
@@ -178,7 +207,10 @@ export class HttpClient {
       if (next.protocol === 'http:' && url.startsWith('https:') && !request.insecure) {
         throw refuse(`from https to http (${next.host})`);
       }
-      if (next.origin !== new URL(url).origin) authorization = undefined;
+      if (next.origin !== new URL(url).origin) {
+        if (request.secretBody) throw refuse(`a request that holds a secret to ${next.host}`);
+        authorization = undefined;
+      }
       url = next.href;
     }
     throw new KairosError(
@@ -261,8 +293,7 @@ export class HttpClient {
 
   /** Watches over waiting for a server. */
   private watch(timeout: number, url: string, onFailure: (failure: Error) => void): StallWatch {
-    const { signal } = this.options;
-    const signals = [this.closed.signal, ...(signal === undefined ? [] : [signal])];
+    const signals = this.signals();
     const late = () =>
       new TransientError('REGISTRY_STALLED', `${showUrl(url)} sends nothing for ${timeout / 1000} s`);
     return new StallWatch(timeout, signals, late, onFailure);
@@ -308,14 +339,19 @@ export class HttpClient {
       'REGISTRY_UNREACHABLE',
       `${host} cannot be reached or broke off: ${plainReason(error, code)}`,
       {
-        hint: 'Check the name, the network and whether the server runs.',
+        hint:
+          code === 'EPROTO'
+            ? 'If it speaks http only, allow the registry as insecure; else check the port.'
+            : 'Check the name, the network and whether the server runs.',
       },
     );
   }
 }
 
-/** The reason of a failed fetch without the URL, which may carry a signature. */
+/** The reason of a failed fetch without the URL, which may carry a signature, and without advice to programmers. */
 function plainReason(error: unknown, code: string): string {
-  const text = reasonOf(error).replaceAll(/https?:\/\/\S+/g, 'it');
+  const text = reasonOf(error)
+    .replace(/\.? *For more information, pass `verbose: true`.*$/s, '')
+    .replaceAll(/"?https?:\/\/[^\s"]+"?/g, 'it');
   return code === '' || text.includes(code) ? text : `${text} (${code})`;
 }

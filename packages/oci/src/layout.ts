@@ -1,11 +1,11 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { z } from 'zod';
 import { type ContentSource, readIndex, readManifest } from './content.ts';
 import type { Descriptor } from './descriptor.ts';
 import { parseDigest, readWhole, shortDigest, verified } from './digest.ts';
-import { readFileStream } from './file-stream.ts';
+import { readFileStream, readOrdinaryFile } from './file-stream.ts';
 import { type ImageIndex, type Manifest, maximumDocument, parseIndex } from './manifest.ts';
 
 const layoutFileSchema = z.object({ imageLayoutVersion: z.string().regex(/^1\./) });
@@ -59,14 +59,11 @@ function blobMissing(name: string, { digest }: Descriptor, cause: unknown): Kair
 export function openLayout(path: string, name = path): Layout {
   const read = (file: string): Uint8Array => {
     try {
-      const { size } = statSync(join(path, file));
-      if (size > maximumDocument) {
-        throw new KairosError('LAYOUT_INVALID', `${join(path, file)} has ${size} bytes, more than 4 MiB`, {
-          exit: 'corruptSource',
-        });
-      }
-      return readFileSync(join(path, file));
+      return readOrdinaryFile(join(path, file), maximumDocument);
     } catch (error) {
+      if (error instanceof KairosError) {
+        throw new KairosError('LAYOUT_INVALID', error.message, { exit: 'corruptSource', cause: error });
+      }
       if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error;
       throw new KairosError('LAYOUT_NOT_FOUND', `No OCI image layout at ${path}: ${file} is missing`, {
         exit: 'notFound',

@@ -17,6 +17,10 @@ const repositoryPath = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
+export function isTag(text: string): boolean {
+  return tagPattern.test(text);
+}
+
 const defaultRegistry = 'docker.io';
 const defaultTag = 'latest';
 
@@ -54,7 +58,7 @@ export function parseReference(text: string): Reference {
   if (colon > rest.lastIndexOf('/')) {
     tag = rest.slice(colon + 1);
     rest = rest.slice(0, colon);
-    if (!tagPattern.test(tag)) throw invalid(`${JSON.stringify(tag)} is not a tag`);
+    if (!isTag(tag)) throw invalid(`${JSON.stringify(tag)} is not a tag`);
   }
   const slash = rest.indexOf('/');
   const first = slash < 0 ? '' : rest.slice(0, slash);

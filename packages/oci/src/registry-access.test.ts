@@ -1,4 +1,5 @@
 import { expect, describe as group, test } from 'bun:test';
+import type { CredentialStore } from './credentials.ts';
 import {
   type Answer,
   blob,
@@ -71,6 +72,31 @@ group('authorization', () => {
     );
   });
 
+  test('an identity token does not follow a redirect to another host', async () => {
+    const fake = registry(({ url }) =>
+      url.host === 'auth.example.org'
+        ? new Response('', { status: 307, headers: { location: 'https://elsewhere.example/token' } })
+        : new Response('', { status: 401, headers: { 'www-authenticate': bearer } }),
+    );
+    const store: CredentialStore = { find: async () => ({ kind: 'identity-token', token: 'refresh' }) };
+    expect(await failure(read(fake, { credentials: store }))).toEqual([
+      'REGISTRY_REDIRECT',
+      'https://auth.example.org/token redirects a request that holds a secret to elsewhere.example',
+    ]);
+    expect(fake.log.some((line) => line.includes('elsewhere.example'))).toBe(false);
+  });
+
+  test('a token whose answer breaks off is asked for again', async () => {
+    let times = 0;
+    const fake = registry(
+      ({ url }) =>
+        url.host === 'auth.example.org' && times++ === 0 ? broken(Buffer.from('{"tok'), 'error') : undefined,
+      tokens,
+    );
+    expect(await read(fake, { credentials })).toBe(whole);
+    expect(times).toBe(2);
+  });
+
   test('basic credentials', async () => {
     const fake = registry(({ headers }) =>
       headers.authorization === 'Basic dXNlcjpodW50ZXIy'
@@ -135,7 +161,10 @@ group('authorization', () => {
         ? new Response('', { status: 307, headers: { location: 'https://storage.example/x' } })
         : new Response('', { status: 401, headers: { 'www-authenticate': 'Basic realm="give me"' } }),
     );
-    expect((await failure(read(fake, { credentials })))[0]).toBe('REGISTRY_UNAUTHORIZED');
+    expect(await failure(read(fake, { credentials }))).toEqual([
+      'REGISTRY_UNAUTHORIZED',
+      'storage.example, to which example.org redirects for a/b, refuses access (401)',
+    ]);
     expect(fake.log.some((line) => line.includes('Basic'))).toBe(false);
   });
 });

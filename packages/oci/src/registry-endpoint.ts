@@ -117,10 +117,23 @@ export class RegistryEndpoint {
       });
       if (response.status !== 401 && response.status !== 403) return response;
       // Only the registry itself may ask: behind a redirect lies somebody else.
-      const asked = home && new URL(response.url).origin === new URL(url).origin && response.status === 401;
-      if (!asked || refused > 0) throw await this.unauthorized(response);
+      if (new URL(response.url).origin !== new URL(url).origin) throw await this.refusedElsewhere(response);
+      if (!home || response.status !== 401 || refused > 0) throw await this.unauthorized(response);
       await this.authorize(response);
     }
+  }
+
+  private async refusedElsewhere(response: HttpResponse): Promise<KairosError> {
+    const { registry, repository } = this.options;
+    const { host } = new URL(response.url);
+    return new KairosError(
+      'REGISTRY_UNAUTHORIZED',
+      `${host}, to which ${registry} redirects for ${repository}, refuses access (${response.status})${await saidBy(response)}`,
+      {
+        exit: 'network',
+        hint: `The registry itself let the request pass. Try again, and look whether a proxy or a firewall keeps ${host} away.`,
+      },
+    );
   }
 
   private async unauthorized(response: HttpResponse): Promise<KairosError> {
@@ -171,34 +184,35 @@ export class RegistryEndpoint {
     realm.password = '';
     const scope = `repository:${repository}:${actions}`;
     const service = parameters.get('service');
-    let answer: HttpResponse;
+    let send: () => Promise<HttpResponse>;
     if (credential?.kind === 'identity-token') {
       const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'kairos', scope });
       form.set('refresh_token', credential.token);
       if (service !== undefined) form.set('service', service);
-      answer = await this.http.send(realm.href, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: Buffer.from(form.toString()),
-        insecure,
-      });
+      const body = Buffer.from(form.toString());
+      send = () =>
+        this.http.send(realm.href, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body,
+          secretBody: true,
+          insecure,
+        });
     } else {
       if (service !== undefined) realm.searchParams.set('service', service);
       realm.searchParams.set('scope', scope);
-      answer = await this.http.send(realm.href, {
-        insecure,
-        ...(credential === undefined ? {} : { authorization: basic(credential) }),
-      });
+      const authorization = credential === undefined ? {} : { authorization: basic(credential) };
+      send = () => this.http.send(realm.href, { insecure, ...authorization });
     }
-    if (answer.status === 401 || answer.status === 403) throw await this.unauthorized(answer);
-    if (answer.status !== 200) throw await unexpected(answer, 'a token');
+    const bytes = await this.http.ask(send, async (answer) => {
+      if (answer.status === 401 || answer.status === 403) throw await this.unauthorized(answer);
+      if (answer.status !== 200) throw await unexpected(answer, 'a token');
+      return answer.bytes(maximumAnswer, 'A token');
+    });
     let parsed: z.infer<typeof tokenSchema>;
     try {
-      parsed = tokenSchema.parse(
-        JSON.parse(Buffer.from(await answer.bytes(maximumAnswer, 'A token')).toString('utf8')),
-      );
-    } catch (error) {
-      if (error instanceof KairosError && error.exit === 'network') throw error;
+      parsed = tokenSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    } catch {
       parsed = {};
     }
     const token = parsed.token ?? parsed.access_token;

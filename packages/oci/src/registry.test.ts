@@ -12,8 +12,8 @@ import {
   registry,
   whole,
 } from './fixture-registry.ts';
-import { nextPage } from './registry.ts';
-import { failure } from './test-content.ts';
+import { nextPage } from './registry-tags.ts';
+import { describe, failure } from './test-content.ts';
 
 group('manifests', () => {
   test('by tag, kept for later', async () => {
@@ -70,6 +70,49 @@ group('manifests', () => {
     expect(await failure(open(registry(() => new Response(body, { status }))).resolve())).toEqual([
       code,
       message,
+    ]);
+  });
+
+  test.each(['error', 'silence'] as const)('one that breaks off is asked for again (%s)', async (how) => {
+    let times = 0;
+    const fake = registry(({ url }) =>
+      url.pathname.includes('/manifests/') && times++ < 2
+        ? broken(manifestBytes.subarray(0, 50), how)
+        : undefined,
+    );
+    expect(await open(fake).resolve()).toEqual(manifest);
+    expect(fake.log.length).toBe(3);
+    times = Number.NEGATIVE_INFINITY;
+    expect((await failure(open(fake).resolve()))[0]).toBe(
+      how === 'error' ? 'REGISTRY_UNREACHABLE' : 'REGISTRY_STALLED',
+    );
+    expect(fake.log.length).toBe(6);
+  });
+
+  test('are kept up to 32 MiB', async () => {
+    const documents = new Map(
+      [...Array(9).keys()].map((index) => {
+        const bytes = Buffer.alloc(4 * 1024 * 1024, index);
+        return [describe(bytes).digest, bytes];
+      }),
+    );
+    const fake = registry(({ url }) => {
+      const bytes = documents.get(url.pathname.split('/').at(-1) ?? '');
+      return bytes && new Response(bytes);
+    });
+    const source = open(fake);
+    const ask = async () => {
+      for (const bytes of documents.values()) await source.document(describe(bytes));
+      return fake.log.length;
+    };
+    expect([await ask(), await ask()]).toEqual([9, 10]);
+  });
+
+  test('one that an index names and the registry does not hold', async () => {
+    const gone = { ...manifest, digest: `sha256:${'1'.repeat(64)}` };
+    expect(await failure(open(registry()).document(gone))).toEqual([
+      'BLOB_MISSING',
+      'example.org/a/b does not hold manifest sha256:111111111111…',
     ]);
   });
 
@@ -239,6 +282,24 @@ group('tags', () => {
       Response.json({ tags: null }, { headers: { link: '</v2/a/b/tags/list?n=1000>; rel=next' } }),
     );
     expect(await open(fake).tags()).toEqual([]);
+  });
+  test('pages without end, end', async () => {
+    let page = 0;
+    const fake = registry(() =>
+      Response.json(
+        { tags: ['a', 'x'.repeat(129), '\u001b[2J'] },
+        { headers: { link: `</v2/a/b/tags/list?last=${page++}>; rel=next` } },
+      ),
+    );
+    expect(await open(fake).tags()).toEqual(['a']);
+    expect(page).toBe(2000);
+  });
+  test('a page that breaks off is asked for again', async () => {
+    let times = 0;
+    const fake = registry(() =>
+      times++ === 0 ? broken(Buffer.from('{"tags":['), 'error') : Response.json({ tags: ['a'] }),
+    );
+    expect(await open(fake).tags()).toEqual(['a']);
   });
   test('a next page elsewhere is not asked for', () => {
     expect(nextPage('<https://evil.org/x>; rel="next"', 'https://example.org/y')).toBeUndefined();

@@ -1,6 +1,5 @@
 import { KairosError } from '@kairos/facts/errors';
 import { mediaTypes } from '@kairos/facts/media-types';
-import { z } from 'zod';
 import { type ContentSource, readIndex } from './content.ts';
 import { type CredentialStore, noCredentials } from './credentials.ts';
 import type { Descriptor } from './descriptor.ts';
@@ -10,6 +9,7 @@ import { maximumDocument, parseIndex } from './manifest.ts';
 import { printReference, type Reference } from './reference.ts';
 import type { RegistryPlace } from './registries-config.ts';
 import { RegistryEndpoint, unexpected } from './registry-endpoint.ts';
+import { listTags } from './registry-tags.ts';
 
 export interface RegistryOptions extends HttpOptions {
   readonly credentials?: CredentialStore;
@@ -52,9 +52,8 @@ const accepted = [
   mediaTypes.dockerIndex,
   mediaTypes.dockerManifest,
 ].join(', ');
-const maximumTags = 200_000;
-const tagsSchema = z.object({ tags: z.array(z.string()).nullable() });
-
+/** Bytes of manifests and indexes that are kept: an index may name a thousand, each of 4 MiB. */
+const maximumKept = 32 * 1024 * 1024;
 export function mayBeInsecure(options: RegistryOptions, registry: string): boolean {
   const { insecure = false } = options;
   return typeof insecure === 'boolean' ? insecure : insecure.includes(registry);
@@ -96,18 +95,12 @@ function elsewhere(error: unknown): error is KairosError {
   );
 }
 
-/** The next page's URL in a `Link` header (RFC 8288). */
-export function nextPage(link: string | null, url: string): string | undefined {
-  const match = /<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(link ?? '');
-  const next = match?.[1] === undefined ? null : URL.parse(match[1], url);
-  return next?.origin === new URL(url).origin ? next.href : undefined;
-}
-
 class RegistryClient implements Registry {
   readonly name: string;
   private readonly http: HttpClient;
   private readonly endpoints: readonly RegistryEndpoint[];
   private readonly documents = new Map<string, Uint8Array>();
+  private kept = 0;
   private resolved: Promise<Descriptor> | undefined;
 
   private readonly siblings: Registry[] = [];
@@ -135,17 +128,20 @@ class RegistryClient implements Registry {
 
   async referrers(digest: string): Promise<readonly Descriptor[]> {
     const listed = await this.anywhere(async (endpoint) => {
-      const response = await endpoint.send(await endpoint.url(`referrers/${digest}`), {
-        headers: { accept: mediaTypes.index },
-      });
-      const isIndex = (response.headers.get('content-type') ?? '').startsWith(mediaTypes.index);
-      if (response.status === 200 && isIndex) {
-        return parseIndex(await response.bytes(maximumDocument, `The referrers of ${this.name}`), this.name)
-          .manifests;
-      }
-      response.discard();
-      // 404, and whatever else registries answer that do not know the question.
-      return undefined;
+      const url = await endpoint.url(`referrers/${digest}`);
+      return this.http.ask(
+        () => endpoint.send(url, { headers: { accept: mediaTypes.index } }),
+        async (response) => {
+          const isIndex = (response.headers.get('content-type') ?? '').startsWith(mediaTypes.index);
+          if (response.status === 200 && isIndex) {
+            const bytes = await response.bytes(maximumDocument, `The referrers of ${this.name}`);
+            return parseIndex(bytes, this.name).manifests;
+          }
+          response.discard();
+          // 404, and whatever else registries answer that do not know the question.
+          return undefined;
+        },
+      );
     });
     if (listed !== undefined) return listed;
     const tagged = this.sibling({ tag: digest.replace(':', '-').slice(0, 128) });
@@ -180,6 +176,12 @@ class RegistryClient implements Registry {
     throw last;
   }
 
+  private keep({ digest }: Descriptor, bytes: Uint8Array): void {
+    if (this.kept + bytes.length > maximumKept) return;
+    this.kept += bytes.length;
+    this.documents.set(digest, bytes);
+  }
+
   private fetchRoot(): Promise<Descriptor> {
     const { tag, digest } = this.reference;
     return this.anywhere(async (endpoint) => {
@@ -200,7 +202,7 @@ class RegistryClient implements Registry {
       }
       // What has a sha512 digest is checked here; its bytes are all there.
       for await (const _ of verified(once(bytes), descriptor, this.name));
-      this.documents.set(descriptor.digest, bytes);
+      this.keep(descriptor, bytes);
       return descriptor;
     });
   }
@@ -208,30 +210,37 @@ class RegistryClient implements Registry {
   private async getDocument(
     endpoint: RegistryEndpoint,
     reference: string,
-  ): Promise<{ bytes: Uint8Array; response: HttpResponse }> {
-    const response = await endpoint.send(await endpoint.url(`manifests/${reference}`), {
-      headers: { accept: accepted },
-    });
-    if (response.status === 404) {
-      response.discard();
-      throw new KairosError('IMAGE_NOT_FOUND', `There is no ${this.name}`, {
+    missing = () =>
+      new KairosError('IMAGE_NOT_FOUND', `There is no ${this.name}`, {
         exit: 'notFound',
         hint: `Check the name and the tag; ${endpoint.options.registry} was asked.`,
-      });
-    }
-    if (response.status !== 200) throw await unexpected(response, 'a manifest');
-    return { bytes: await response.bytes(maximumDocument, `The manifest of ${this.name}`), response };
+      }),
+  ): Promise<{ bytes: Uint8Array; response: HttpResponse }> {
+    const url = await endpoint.url(`manifests/${reference}`);
+    return this.http.ask(
+      () => endpoint.send(url, { headers: { accept: accepted } }),
+      async (response) => {
+        if (response.status === 404) {
+          response.discard();
+          throw missing();
+        }
+        if (response.status !== 200) throw await unexpected(response, 'a manifest');
+        return { bytes: await response.bytes(maximumDocument, `The manifest of ${this.name}`), response };
+      },
+    );
   }
 
   async document(descriptor: Descriptor): Promise<Uint8Array> {
     const known = this.documents.get(descriptor.digest);
     if (known !== undefined) return known;
     const bytes = await this.anywhere(async (endpoint) => {
-      const document = await this.getDocument(endpoint, descriptor.digest);
+      const document = await this.getDocument(endpoint, descriptor.digest, () =>
+        blobMissing(endpoint, 'manifest', descriptor),
+      );
       for await (const _ of verified(once(document.bytes), descriptor, this.name));
       return document.bytes;
     });
-    this.documents.set(descriptor.digest, bytes);
+    this.keep(descriptor, bytes);
     return bytes;
   }
 
@@ -295,14 +304,7 @@ class RegistryClient implements Registry {
       throw cut(descriptor, offset, this.name);
     } else if (response.status === 404) {
       response.discard();
-      throw new KairosError(
-        'BLOB_MISSING',
-        `${endpoint.name} does not hold blob ${shortDigest(descriptor.digest)}`,
-        {
-          exit: 'corruptSource',
-          details: { digest: descriptor.digest },
-        },
-      );
+      throw blobMissing(endpoint, 'blob', descriptor);
     } else throw await unexpected(response, 'a blob');
     for await (const chunk of response.body(release)) {
       if (skip >= chunk.length) {
@@ -316,38 +318,15 @@ class RegistryClient implements Registry {
   }
 
   tags(): Promise<string[]> {
-    return this.anywhere(async (endpoint) => {
-      const tags = new Set<string>();
-      const seen = new Set<string>();
-      let url: string | undefined = await endpoint.url('tags/list?n=1000');
-      while (url !== undefined && !seen.has(url) && tags.size < maximumTags) {
-        seen.add(url);
-        const response = await endpoint.send(url);
-        if (response.status === 404) {
-          response.discard();
-          throw new KairosError('IMAGE_NOT_FOUND', `There is no repository ${endpoint.name}`, {
-            exit: 'notFound',
-          });
-        }
-        if (response.status !== 200) throw await unexpected(response, 'tags');
-        const bytes = await response.bytes(maximumDocument, `The list of tags of ${endpoint.name}`);
-        for (const tag of parseTags(bytes, endpoint.name)) tags.add(tag);
-        url = nextPage(response.headers.get('link'), url);
-      }
-      return [...tags];
-    });
+    return this.anywhere((endpoint) => listTags(this.http, endpoint));
   }
 }
 
-function parseTags(bytes: Uint8Array, name: string): string[] {
-  try {
-    return tagsSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8'))).tags ?? [];
-  } catch (cause) {
-    throw new KairosError('REGISTRY_ERROR', `The list of tags of ${name} is not valid`, {
-      exit: 'network',
-      cause,
-    });
-  }
+function blobMissing({ name }: RegistryEndpoint, kind: string, { digest }: Descriptor): KairosError {
+  return new KairosError('BLOB_MISSING', `${name} does not hold ${kind} ${shortDigest(digest)}`, {
+    exit: 'corruptSource',
+    details: { digest },
+  });
 }
 
 function cut(descriptor: Descriptor, at: number, name: string): TransientError {

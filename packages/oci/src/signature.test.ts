@@ -3,6 +3,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KairosError } from '@kairos/facts/errors';
 import { mediaTypes } from '@kairos/facts/media-types';
 import { openLayout } from './layout.ts';
 import { createLayout, named } from './layout-writer.ts';
@@ -113,10 +114,17 @@ describe.each(Object.entries(pairs))('%s', (_, { privateKey, publicKey }) => {
       writer.writeIndex([descriptor]);
       const content = openLayout(path);
       // Only what is asked of a registry for signatures.
+      const missing = () =>
+        Promise.reject(new KairosError('IMAGE_NOT_FOUND', 'no such tag', { exit: 'notFound' }));
+      const foreign = {
+        mediaType: 'application/vnd.oci.artifact.manifest.v1+json',
+        digest: other,
+        size: 1,
+      };
       const registry = {
         ...content,
-        sibling: () => ({ resolve: () => Promise.resolve(descriptor), ...content }),
-        referrers: async () => [descriptor],
+        sibling: () => ({ resolve: missing, ...content }),
+        referrers: async () => [foreign, descriptor],
       } as unknown as Registry;
       return verifySignature({ name: 'the image', content, registry }, [digest], keys);
     };

@@ -142,7 +142,10 @@ async function inRegistry(registry: Registry, digest: string): Promise<Signature
   } catch (error) {
     if (!(error instanceof KairosError) || error.code !== 'IMAGE_NOT_FOUND') throw error;
   }
-  for (const descriptor of await registry.referrers(digest)) found.push({ content: registry, descriptor });
+  for (const descriptor of await registry.referrers(digest)) {
+    // Other tools refer to images by documents of their own, which are none for this reader.
+    if (isManifestType(descriptor.mediaType)) found.push({ content: registry, descriptor });
+  }
   return found;
 }
 

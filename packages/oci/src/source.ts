@@ -1,5 +1,4 @@
 import { existsSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Architecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
@@ -15,6 +14,7 @@ import { type ContainerImage, findContainerImage } from './container-image.ts';
 import type { ContentSource } from './content.ts';
 import { fileCredentials } from './credentials.ts';
 import { compressionOf } from './decompress.ts';
+import { openOrdinary } from './file-stream.ts';
 import { isLayout, openLayout } from './layout.ts';
 import { parseReference, withoutPassword } from './reference.ts';
 import { machineRegistries } from './registries-config.ts';
@@ -175,7 +175,7 @@ function ofPath(parsed: ParsedSource, uri: string, path: string): OpenSource {
 
 /** Whether a file begins as tar archives do, compressed or not. */
 async function looksLikeArchive(path: string): Promise<boolean> {
-  const handle = await open(path, 'r');
+  const handle = await openOrdinary(path);
   try {
     const start = Buffer.alloc(512);
     await handle.read(start, 0, 512, 0);

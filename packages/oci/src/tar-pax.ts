@@ -1,5 +1,11 @@
 import { decodeText, tarError } from './tar-header.ts';
 
+/**
+ * Bytes of the extended attributes of one entry, which may have any number of extended headers. File systems take 64 KiB
+ * for each and have room for few of that size.
+ */
+const maximumXattrs = 1024 * 1024;
+
 /** A pax record; the value is bytes, because extended attributes are (`security.capability` is binary). */
 export interface PaxRecord {
   readonly key: string;
@@ -55,6 +61,8 @@ export interface PaxAttributes {
   userName?: string;
   groupName?: string;
   xattrs: Map<string, Uint8Array>;
+  /** Bytes of all records that gave one. */
+  xattrBytes: number;
   /** POSIX ACLs as text, which are not carried over. */
   acls: boolean;
   sparse: SparseRecords;
@@ -91,7 +99,7 @@ function name(value: Uint8Array, key: string, where: string): string {
 }
 
 export function noAttributes(): PaxAttributes {
-  return { xattrs: new Map(), acls: false, sparse: {} };
+  return { xattrs: new Map(), xattrBytes: 0, acls: false, sparse: {} };
 }
 
 /** Adds records to attributes. Keys that say nothing about a file's content or place (comments, atime) are passed over. */
@@ -174,6 +182,14 @@ export function applyPaxRecords(
           const attribute = key.slice('SCHILY.xattr.'.length).replaceAll('%3D', '=').replaceAll('%25', '%');
           if (attribute === '' || attribute.includes('\0') || attribute.length > 255) {
             throw tarError('TAR_INVALID', where, 'an extended attribute has no valid name');
+          }
+          attributes.xattrBytes += attribute.length + value.length;
+          if (attributes.xattrBytes > maximumXattrs) {
+            throw tarError(
+              'TAR_TOO_LARGE',
+              where,
+              `the extended attributes of an entry have more than ${maximumXattrs} bytes`,
+            );
           }
           attributes.xattrs.set(attribute, value.slice());
         }

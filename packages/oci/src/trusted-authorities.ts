@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
+import { KairosError, reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 
 /** Where distributions keep the certificates that they trust, as one file. */
@@ -11,9 +13,25 @@ const bundles = [
 /** Where Docker and Podman keep certificates for one registry: a directory named `host:port` (containers-certs.d(5)). */
 const directories = ['/etc/containers/certs.d', '/etc/docker/certs.d'];
 
+/** A file of certificates as PEM: what is none would make every connection fail, without a word of why. */
+function readCertificates(host: Host, path: string): string {
+  const bytes = host.files.readBytes(path);
+  try {
+    const first = new X509Certificate(bytes);
+    const text = Buffer.from(bytes).toString('utf8');
+    return text.includes('-----BEGIN') ? text : first.toString();
+  } catch (error) {
+    throw new KairosError('CERTIFICATE_INVALID', `${path} is not a certificate: ${reasonOf(error)}`, {
+      exit: 'invalidInput',
+      hint: 'It has to be a certificate authority in PEM; remove it if it is of no use',
+    });
+  }
+}
+
 /**
  * Certificate authorities for a registry in PEM: those that the machine trusts, or Bun's own where it has none, and
  * those that it keeps for this registry.
+ * @throws KairosError `CERTIFICATE_INVALID`, when it is asked for a registry
  */
 export function machineAuthorities(
   host: Host,
@@ -34,7 +52,7 @@ export function machineAuthorities(
       host.files
         .list(`${directory}/${registry}`)
         .filter((name) => name.endsWith('.crt'))
-        .map((name) => host.files.readText(`${directory}/${registry}/${name}`)),
+        .map((name) => readCertificates(host, `${directory}/${registry}/${name}`)),
     );
     return own.length === 0 ? general : [...general, ...own];
   };

@@ -179,12 +179,31 @@ export class UnpackRoot {
     return empty;
   }
 
+  /**
+   * Which of some places are directories now, and so is all that is above them: what was there when a place was walked
+   * may have been replaced since, also by a link that leads elsewhere.
+   */
+  directoryCheck(): (relative: string) => boolean {
+    // The root is what it was given as, be it a link.
+    const known = new Map<string, boolean>([['', true]]);
+    const check = (relative: string): boolean => {
+      const found = known.get(relative);
+      if (found !== undefined) return found;
+      const slash = relative.lastIndexOf('/');
+      const parent = slash < 0 ? '' : relative.slice(0, slash);
+      const is = check(parent) && this.status(relative)?.isDirectory() === true;
+      known.set(relative, is);
+      return is;
+    };
+    return check;
+  }
+
   /** Gives directories that were written into, and that no entry describes, their times and modes back. */
   restoreDirectories(described: (relative: string) => boolean): void {
+    const isThere = this.directoryCheck();
     for (const [place, { accessed, modified, mode }] of this.restore) {
-      if (described(place)) continue;
       // A whiteout or a file may have taken its place since.
-      if (!this.status(place)?.isDirectory()) continue;
+      if (described(place) || !isThere(place)) continue;
       if (mode !== undefined) chmodSync(this.at(place), mode);
       utimesSync(this.at(place), accessed, modified);
     }

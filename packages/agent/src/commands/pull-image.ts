@@ -6,7 +6,7 @@ import { unpackImage } from '@kairos/oci/container-image';
 import { openSource } from '@kairos/oci/source';
 import { checkRoot } from '../operation.ts';
 import type { ReportProgress } from '../progress.ts';
-import { parseNodeSource } from '../sources/image-source.ts';
+import { hintAtFolder, parseNodeSource } from '../sources/image-source.ts';
 
 export interface PullImageOptions {
   /** `linux/arm64`, or only `arm64`; default: this machine's. */
@@ -69,6 +69,8 @@ export async function pullImage(
       ...(insecure ? { insecure } : {}),
       ...(signal === undefined ? {} : { signal }),
     },
+  }).catch((error) => {
+    throw hintAtFolder(host, image, error);
   });
   try {
     onProgress({ step: 'source', message: `opening ${image}` });
@@ -93,7 +95,7 @@ export async function pullImage(
   } catch (error) {
     if (before === undefined) files.remove(directory);
     else for (const name of files.list(directory)) files.remove(`${directory}/${name}`);
-    throw error;
+    throw hintAtFolder(host, image, error);
   } finally {
     source.close();
   }

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import type { Architecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
@@ -14,6 +14,7 @@ import { sha256Of } from '@kairos/oci/digest';
 import type { ReportProgress } from '../progress.ts';
 import { treeSize } from '../slots/view.ts';
 import { keepLayers, layersFolder } from './kept-layers.ts';
+import { makePrivate } from './private-place.ts';
 
 export interface OnNodeRequest {
   readonly shown: string;
@@ -68,13 +69,18 @@ async function neededFor(host: Host, { root }: OnNodeRequest): Promise<number> {
     const fetched = root.image.manifest.layers.reduce((sum, { size }) => sum + size, 0);
     return Math.ceil(unpacked * 1.6 + fetched) + 64 * MiB;
   }
-  const path = host.files.real(root.path);
-  const status = host.files.status(root.path);
-  if (status?.kind === 'file') return Math.ceil(status.size * (expansion + 1)) + 64 * MiB;
+  const path = realPath(host, root.path);
+  const status = statSync(path);
+  if (status.isFile()) return Math.ceil(status.size * (expansion + 1)) + 64 * MiB;
   const { stdout } = await host.run(['du', '--summarize', '--bytes', '--one-file-system', path], {
     okCodes: [0, 1],
   });
   return Math.ceil(Number(/^\d+/.exec(stdout)?.[0] ?? 0) * 1.6) + 64 * MiB;
+}
+
+/** Without symbolic links: what is named may be one, and is what it leads to. */
+function realPath(host: Host, path: string): string {
+  return realpathSync(host.files.real(path));
 }
 
 /** The nearest directory above that is there. */
@@ -85,18 +91,15 @@ function existing(host: Host, path: string): string {
 /** @throws KairosError `NO_SPACE` */
 function choosePlace(host: Host, request: OnNodeRequest, needed: number): string {
   const { root } = request;
-  const source =
-    root.kind === 'path' && host.files.status(root.path)?.kind === 'directory'
-      ? statSync(host.files.real(root.path)).dev
-      : undefined;
+  const from = root.kind === 'path' ? realPath(host, root.path) : undefined;
+  const source = from === undefined ? undefined : statSync(from);
   const places = (request.places ?? workPlaces()).map((path) => {
-    const real = host.files.real(existing(host, path));
+    const real = realPath(host, existing(host, path));
     // A root that is copied must not hold its own copy; what is on another file system is not copied.
     const inside =
-      source !== undefined &&
-      root.kind === 'path' &&
-      statSync(real).dev === source &&
-      real.startsWith(host.files.real(root.path).replace(/\/*$/, '/'));
+      source?.isDirectory() === true &&
+      statSync(real).dev === source.dev &&
+      `${real}/`.startsWith(`${from}`.replace(/\/*$/, '/'));
     // What an earlier run has fetched is counted in what is needed.
     return { path, inside, free: host.freeSpace(real) + treeSize(host.files, `${path}/${layersFolder}`) };
   });
@@ -155,8 +158,8 @@ async function copyRoot(
   const { path } = request.root;
   request.report({ step: 'unpack', message: `copying the root from ${path}` });
   const copy = (from: string) => copyTree(host, from, root, request.signal);
-  const real = host.files.real(path);
-  if (host.files.status(path)?.kind !== 'file') await copy(real);
+  const real = realPath(host, path);
+  if (!statSync(real).isFile()) await copy(real);
   else {
     const target = `${work.path}/mount`;
     host.files.makeDirectory(target);
@@ -173,7 +176,7 @@ async function copyRoot(
 /**
  * Makes the boot form of an image that has none, from its layers or its root, in a directory of its own, which goes with
  * `remove`. Slower than a copy by minutes, and the same bytes for the same root.
- * @throws KairosError `TOOL_MISSING`, `NO_SPACE` before anything is written, and those of unpacking and building
+ * @throws KairosError `TOOL_MISSING`, `NO_SPACE`, `WORK_NOT_PRIVATE` before anything is written, and those of unpacking and building
  */
 export async function bootFormOnNode(
   host: Host,
@@ -182,6 +185,8 @@ export async function bootFormOnNode(
   const { shown, report } = request;
   checkTools(host, shown);
   const place = choosePlace(host, request, await neededFor(host, request));
+  // Who names a directory answers for it.
+  if (place !== process.env.KAIROS_WORK) makePrivate(host, place);
   const work = openWork(host, place);
   try {
     const path = (name: string) => `${work.path}/${name}`;

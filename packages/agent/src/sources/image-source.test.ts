@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KairosError } from '@kairos/facts/errors';
 import { type DirectoryHost, directoryHost } from '@kairos/host/directory';
 import { openImageSource, parseNodeSource } from './image-source.ts';
 
@@ -44,6 +45,29 @@ test.each<[string, string, string]>([
   ['dir:layout', 'dir', 'layout'],
 ])('%s is read as %s', (uri, scheme, value) => {
   expect(parseNodeSource(uri)).toEqual({ scheme: scheme as 'oci', value });
+});
+
+test.each<[string, number, string | undefined]>([
+  [
+    'oci:layout',
+    404,
+    'For the folder of that name that is here write dir:./layout. Check the name and the tag',
+  ],
+  ['layout', 401, 'For the folder of that name that is here write dir:./layout. There are no credentials'],
+  ['oci:slot', 404, 'For the folder of that name that is here write dir:./slot. Check the name and the tag'],
+  ['oci:Layouts/UPPER', 404, 'For the folder of that name that is here write dir:./Layouts/UPPER. Names are'],
+  // Asked for as a reference, no image in it, no folder, and a registry that has it.
+  ['docker:layout', 404, 'Check the name'],
+  ['oci:empty', 404, 'Check the name'],
+  ['oci:nowhere', 404, 'Check the name'],
+  ['oci:layout', 200, undefined],
+])('%s, which the registry answers with %d: the hint', async (uri, status, hint) => {
+  host.files.write('/Layouts/UPPER/oci-layout', '');
+  const fetch = async () => new Response('{}', { status });
+  const error = await openImageSource(host, uri, { registry: { fetch } }).catch((failure) => failure);
+  expect(error).toBeInstanceOf(KairosError);
+  if (hint === undefined) expect([error.code, error.hint]).toEqual(['MANIFEST_INVALID', undefined]);
+  else expect(error.hint).toStartWith(hint);
 });
 
 test('a password in a reference is not shown', async () => {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { type Architecture, hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import { slotFiles } from '@kairos/facts/slot';
@@ -47,6 +48,25 @@ export function parseNodeSource(uri: string): ParsedSource {
   return parsed.scheme === 'oci' && !/^[/.]/.test(parsed.value) ? { ...parsed, scheme: 'docker' } : parsed;
 }
 
+/**
+ * A failure of a reference, with a hint where a folder of that name holds an image: it is not looked into, and may be
+ * what was meant.
+ */
+export function hintAtFolder(host: Host, uri: string, error: unknown): unknown {
+  const kinds: readonly string[] = ['notFound', 'network', 'invalidInput'];
+  if (!(error instanceof KairosError) || error.code === 'SOURCE_INVALID' || !kinds.includes(error.exit))
+    return error;
+  const { scheme, value } = parseSource(uri);
+  if (scheme !== 'oci' || parseNodeSource(uri).scheme !== 'docker') return error;
+  if (!['oci-layout', slotFiles.manifest].some((name) => host.files.exists(`${value}/${name}`))) return error;
+  const { code, message, hint, exit, cause } = error;
+  return new KairosError(code, message, {
+    ...{ exit, cause },
+    ...(error.details === undefined ? {} : { details: error.details }),
+    hint: [`For the folder of that name that is here write dir:./${value}`, hint].filter(Boolean).join('. '),
+  });
+}
+
 /** Small files are asked for twice, by who plans and by who copies; they come once. */
 function remembering(image: BootForm): BootForm {
   const known = new Map<string, Uint8Array>();
@@ -93,19 +113,7 @@ function isRoot(host: Host, path: string): boolean {
   );
 }
 
-/**
- * Opens the image of a source: a reference of a registry (`oci:`, `docker:`, or alone), a folder (`dir:`, `oci:` or a
- * path) that is an OCI image layout, holds the files of a slot or is a root, an archive of a layout (`ocifile:`, `file:`),
- * or a file system with a root in it (`file:`). Where there is no boot form, it is made here from the layers or the root.
- * Credentials, mirrors and certificates are those of the machine; docs/upgrade.md.
- * @throws KairosError `SOURCE_INVALID`, `SOURCE_NOT_FOUND`, `REFERENCE_INVALID`, `NO_BOOT_FORM`, `WRONG_ARCHITECTURE`,
- *   `IMAGE_NOT_FOUND`, `REGISTRY_*`, and what reading throws
- */
-export async function openImageSource(
-  host: Host,
-  uri: string,
-  options: SourceOptions = {},
-): Promise<ImageSource> {
+async function open(host: Host, uri: string, options: SourceOptions): Promise<ImageSource> {
   const { architecture = hostArchitecture(), insecure, signal } = options;
   const { scheme, value } = parseNodeSource(uri);
   const shown = withoutPassword(uri);
@@ -128,7 +136,7 @@ export async function openImageSource(
     if (layers !== undefined) await approve(layers.descriptor.digest);
     else if (opened.content !== undefined) throw noImage(opened, shown);
     else {
-      const isFile = host.files.status(value)?.kind === 'file';
+      const isFile = statSync(host.files.real(value), { throwIfNoEntry: false })?.isFile();
       if (!isFile && !isRoot(host, value)) throw noImage(opened, shown);
       await approve('');
     }
@@ -149,5 +157,25 @@ export async function openImageSource(
   } catch (error) {
     opened.close();
     throw error;
+  }
+}
+
+/**
+ * Opens the image of a source: a reference of a registry (`oci:`, `docker:`, or alone), a folder (`dir:`, `oci:` or a
+ * path) that is an OCI image layout, holds the files of a slot or is a root, an archive of a layout (`ocifile:`, `file:`),
+ * or a file system with a root in it (`file:`). Where there is no boot form, it is made here from the layers or the root.
+ * Credentials, mirrors and certificates are those of the machine; docs/upgrade.md.
+ * @throws KairosError `SOURCE_INVALID`, `SOURCE_NOT_FOUND`, `REFERENCE_INVALID`, `NO_BOOT_FORM`, `WRONG_ARCHITECTURE`,
+ *   `IMAGE_NOT_FOUND`, `REGISTRY_*`, and what reading throws
+ */
+export async function openImageSource(
+  host: Host,
+  uri: string,
+  options: SourceOptions = {},
+): Promise<ImageSource> {
+  try {
+    return await open(host, uri, options);
+  } catch (error) {
+    throw hintAtFolder(host, uri, error);
   }
 }

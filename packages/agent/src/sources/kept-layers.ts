@@ -4,6 +4,7 @@ import type { ContentSource } from '@kairos/oci/content';
 import type { Descriptor } from '@kairos/oci/descriptor';
 import { downloadBlob } from '@kairos/oci/download';
 import { readFileStream } from '@kairos/oci/file-stream';
+import { makePrivate } from './private-place.ts';
 
 /** Where layers are kept, in a directory for work. */
 export const layersFolder = 'layers';
@@ -27,6 +28,7 @@ export interface KeptLayers {
  * unpacking cannot be taken up in the middle, a download can. Layers that are not of this image go first; all go at the
  * end, unless a next run can need them: after an interruption, and where the network failed.
  * @param place the directory for work, which the next run has to name again
+ * @throws KairosError `WORK_NOT_PRIVATE`
  */
 export function keepLayers(
   host: Host,
@@ -42,11 +44,11 @@ export function keepLayers(
   if (!isRemote(content)) return { content, end: () => undefined };
   const { files } = host;
   const folder = `${place}/${layersFolder}`;
+  makePrivate(host, folder);
   const wanted = new Set(layers.map(nameOf));
   for (const name of files.list(folder)) {
     if (!wanted.has(name.replace(/\.partial$/, ''))) files.remove(`${folder}/${name}`);
   }
-  files.makeDirectory(folder, { mode: 0o700 });
   const total = layers.reduce((sum, { size }) => sum + size, 0);
   let before = 0;
   return {
