@@ -10,7 +10,7 @@ import {
   text_en,
 } from '@stricli/core';
 import { completions } from './completion.ts';
-import { colourWanted, exitCodeOf, formatError } from './output.ts';
+import { colourWanted, errorAsJson, exitCodeOf, formatError } from './output.ts';
 
 /** What commands are given: the streams, and where they leave an exit code that is not a failure thrown. */
 export interface Context extends CommandContext {
@@ -48,9 +48,7 @@ export async function runApplication(
         ...text_en,
         exceptionWhileRunningCommand: (error) =>
           asJson
-            ? JSON.stringify({
-                error: error instanceof Error && 'toJSON' in error ? error : { message: String(error) },
-              })
+            ? JSON.stringify({ error: errorAsJson(error) })
             : formatError(error, {
                 colour: colourWanted(process.stderr, process.env),
                 debug: Boolean(process.env.KAIROS_DEBUG),
