@@ -48,7 +48,7 @@ class Session {
         this.from = at + text.length;
         return this;
       }
-      if (this.child.exitCode !== null)
+      if (this.child.exitCode !== null || this.child.signalCode !== null)
         throw new Error(`ended without ${JSON.stringify(text)}:\n${this.text}`);
       await Promise.race([new Promise<void>((resolve) => (this.wake = resolve)), this.child.exited]);
     }
@@ -130,6 +130,21 @@ for (const [name, terminal] of [
     },
   );
 }
+
+test.each([
+  ['before the plan is shown', 'Afterwards?'],
+  ['after the last question', 'Install on /dev/vda?'],
+])('Ctrl-C while a plan is made, %s, leaves and writes nothing', async (_, page) => {
+  session = new Session(folder, vt);
+  await goTo(page);
+  writeFileSync(join(folder, 'slow'), '');
+  session.type(pages.find(([question]) => question === page)?.[1] ?? '');
+  await session.until('planning for long');
+  session.type(keys.controlC);
+  await session.until('Nothing was written');
+  expect(await session.exitCode()).toBe(130);
+  expectNothingWritten();
+});
 
 test.each([
   ['Esc', '\u001b', 'Which disk?'],
