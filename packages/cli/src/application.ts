@@ -38,7 +38,12 @@ export async function runApplication(
     name,
     versionInfo: { currentVersion: version },
     scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
-    documentation: { caseStyle: 'convert-camel-to-kebab', useAliasInUsageLine: true },
+    documentation: {
+      caseStyle: 'convert-camel-to-kebab',
+      useAliasInUsageLine: true,
+      // Standard error is a terminal too where a program drives one.
+      disableAnsiColor: asJson,
+    },
     determineExitCode(error) {
       thrown = error;
       return exitCodeOf(error);
