@@ -152,16 +152,15 @@ export class Installer {
     this.cancelEnd();
     try {
       const { after } = await this.plan(answers, controller.signal);
-      if (controller.signal.aborted) {
-        throw new KairosError('INSTALL_STOPPED', 'The installation was stopped before it began', {
-          exit: 'interrupted',
-        });
-      }
+      controller.signal.throwIfAborted();
       this.show(startedView(++this.count, after, this.now()));
     } catch (error) {
       this.running = undefined;
       resolve(this.view);
-      throw error;
+      if (!controller.signal.aborted) throw error;
+      throw new KairosError('INSTALL_STOPPED', 'The installation was stopped before it began', {
+        exit: 'interrupted',
+      });
     }
     const started = this.view as InstallationView;
     void this.carryOut(answers, controller.signal).then((view) => {
