@@ -178,7 +178,7 @@ test.each([
   await session.until('Installed kairos v1 on /dev/vda.');
   expect(await session.exitCode()).toBe(0);
   expect(readFileSync(join(folder, 'called'), 'utf8')).toStartWith(
-    'manual-install --json --use-default-dirs --leave-running --device auto /',
+    'manual-install --json --use-default-dirs --leave-running --device /dev/vda /',
   );
 });
 

@@ -101,7 +101,8 @@ async function agreedAnswers(asker: Asker, installer: Installer, host: Host, sig
       asker.tell('This will be done', summaryOf(answers, plan));
       const erasing =
         plan.erases.length > 0 ? `Erase ${plan.disk.path} and install?` : `Install on ${plan.disk.path}?`;
-      if (await asker.confirm(erasing)) return answers;
+      // The disk that was agreed to, whatever "auto" would choose by now.
+      if (await asker.confirm(erasing)) return { ...answers, disk: plan.disk.path };
       throw new Left();
     } catch (error) {
       if (!(error instanceof KairosError)) throw error;
