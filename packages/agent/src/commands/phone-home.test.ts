@@ -340,6 +340,21 @@ describe('commands', () => {
     expect(calls()).toHaveLength(1);
   });
 
+  test('a restart that fails is warned of, and the next command is carried out', async () => {
+    const { run } = host;
+    host = {
+      ...host,
+      run: (argv, options) =>
+        argv[0] === 'reboot' ? Promise.reject(new Error('no such luck')) : run(argv, options),
+    };
+    go();
+    await connected();
+    server.command('1', 'reboot', {});
+    server.command('2', 'exec', { command: 'echo still here' });
+    expect(await server.outcome('2')).toEqual(['Completed', 'still here']);
+    expect(lines).toContain('warning: The command reboot: no such luck');
+  });
+
   test('unregister ends it and removes the credentials', async () => {
     go();
     await connected();
