@@ -355,6 +355,19 @@ describe('commands', () => {
     expect(lines).toContain('warning: The command reboot: no such luck');
   });
 
+  test('an upgrade that is stopped with it may clean up after itself', async () => {
+    agent(`trap 'echo cleaned >>${folder}/calls; exit 130' TERM; echo begun >>${folder}/calls
+      while true; do sleep 0.02; done`);
+    go();
+    await connected();
+    server.command('1', 'upgrade-recovery', { source: 'oci:a' });
+    while (calls().length === 0) await Bun.sleep(5);
+    controller.abort();
+    await running;
+    while (lines.at(-1) !== 'command 1: Failed') await Bun.sleep(5);
+    expect(calls()).toEqual(['begun', 'cleaned']);
+  });
+
   test('unregister ends it and removes the credentials', async () => {
     go();
     await connected();
