@@ -90,7 +90,7 @@ export async function webui(host: Host, command: WebuiCommand): Promise<boolean>
       port: address.port,
       ...(certificate ? { tls: { key: certificate.key, cert: certificate.certificate } } : {}),
       fetch: application.fetch,
-      // A stream of events is quiet while nothing happens.
+      // For who is not signed in.
       idleTimeout: 60,
     }),
   );
