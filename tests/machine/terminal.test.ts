@@ -217,6 +217,17 @@ test.each([
   },
 );
 
+test.each([
+  ['a serial console', vt],
+  ['a terminal that only prints', dumb],
+] as const)('on %s, a q within an answer is a letter', async (_, terminal) => {
+  session = new Session(folder, terminal);
+  await goTo('Host name', terminal === dumb);
+  session.type(`aq-Qq${enter}`);
+  await session.until('Kubernetes?');
+  expect(session.text).toContain('aq-Qq');
+});
+
 test('a disk with data is taken only after a yes, and no leads back', async () => {
   session = new Session(folder, vt);
   await session.until('Which disk?');
