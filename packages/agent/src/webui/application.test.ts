@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, expect, spyOn, test } from 'bun:test';
 import { KairosError } from '@kairos/facts/errors';
 import type { InstallationView } from '@kairos/pages/installer-api';
 import { InstallerScene } from '../installer/scene.ts';
@@ -223,6 +223,13 @@ test('one installation at a time; the stream follows it to the end', async () =>
   expect((await send('POST', '/api/installation', answers, { cookie })).status).toBe(202);
   (await scene.nextCall()).end(1);
   await scene.installer.ended();
+});
+
+test('asking for the head of the stream begins none', async () => {
+  const watch = spyOn(scene.installer, 'watch');
+  const cookie = await signIn();
+  expect((await send('HEAD', '/api/installation/events', undefined, { cookie })).status).toBe(200);
+  expect(watch).not.toHaveBeenCalled();
 });
 
 test('an installation is stopped, and the answer comes when it has ended', async () => {

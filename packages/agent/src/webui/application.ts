@@ -202,8 +202,10 @@ export function webuiApplication(options: WebuiOptions): Hono<{ Bindings: Partia
     context.header('Content-Disposition', 'attachment; filename="installation.log"');
     return context.text(`${(installer.current?.log ?? []).join('\n')}\n`);
   });
-  app.get('/api/installation/events', (context) =>
-    streamSSE(context, async (stream) => {
+  app.get('/api/installation/events', (context) => {
+    // Nobody would read the stream, and nothing would end it.
+    if (context.req.method === 'HEAD') return context.body(null);
+    return streamSSE(context, async (stream) => {
       let latest: InstallationView | undefined = installer.current;
       let wake: () => void = () => undefined;
       const unwatch = installer.watch((view) => {
@@ -229,8 +231,8 @@ export function webuiApplication(options: WebuiOptions): Hono<{ Bindings: Partia
           });
         }
       }
-    }),
-  );
+    });
+  });
   app.post('/api/machine', async (context) => {
     const { action } = await bodyOf(context.req, machineSchema);
     if (action === 'stay') installer.cancelEnd();
