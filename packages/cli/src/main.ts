@@ -11,7 +11,9 @@ const { program, args } = programOf(name, given);
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-v' || args[0] === 'version')) {
   try {
     // A plain write: setting up process.stdout costs more than all the rest of the start.
-    writeSync(1, `${program ?? 'kairos'} ${version}\n`);
+    // The agent's verb is for scripts and says the version alone.
+    const isVerb = program === 'kairos-agent' && args[0] === 'version';
+    writeSync(1, isVerb ? `${version}\n` : `${program ?? 'kairos'} ${version}\n`);
   } catch (error) {
     const { exitCodeOfWrite } = await import('./output-errors.ts');
     process.exitCode = exitCodeOfWrite(error, process.stderr);
