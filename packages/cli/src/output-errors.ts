@@ -1,4 +1,4 @@
-import { isSystemError } from '@kairos/facts/errors';
+import { exitCodes, isSystemError } from '@kairos/facts/errors';
 import { exitCodeOf, formatError } from './output.ts';
 
 interface Output {
@@ -20,6 +20,8 @@ export function hearOutputErrors(stdout: Output, stderr: Output): (code: number)
   // Nobody is left to be told.
   stderr.on('error', () => undefined);
   return async (code) => {
+    // Who stopped it does not wait for a reader.
+    if (code === exitCodes.interrupted) return code;
     await new Promise<void>((written) => stdout.write('', written));
     // What went wrong with a file is told only after the end of the write.
     await new Promise((told) => setImmediate(told));
