@@ -228,6 +228,14 @@ test.each([
   expect(session.text).toContain('aq-Qq');
 });
 
+test('a pipe is no file with a cloud-config, and nothing waits for it', async () => {
+  Bun.spawnSync(['mkfifo', join(folder, 'pipe')]);
+  session = new Session(folder, vt);
+  await goTo('File with further');
+  session.type(`/pipe${enter}`);
+  await session.until('There is no file /pipe');
+});
+
 test('a disk with data is taken only after a yes, and no leads back', async () => {
   session = new Session(folder, vt);
   await session.until('Which disk?');

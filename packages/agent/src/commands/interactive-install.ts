@@ -1,4 +1,5 @@
 import type { ReadStream, WriteStream } from 'node:tty';
+import { maximumFileSize } from '@kairos/config/collect';
 import { exitCodes, KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { readAgentSettings } from '../agent-settings.ts';
@@ -83,9 +84,9 @@ async function agreedAnswers(asker: Asker, installer: Installer, host: Host, sig
       validate: (text) => installer.validate(text),
       readFile: (path) => {
         try {
-          return host.files.readTextIfAny(path);
+          return host.files.readOrdinaryText(path, maximumFileSize);
         } catch {
-          // A directory, or a file that cannot be read: as good as none.
+          // A directory, a device, or a file that cannot be read: as good as none.
           return undefined;
         }
       },
