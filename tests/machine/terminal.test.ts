@@ -48,7 +48,7 @@ class Session {
         this.from = at + text.length;
         return this;
       }
-      if (this.child.exitCode !== null)
+      if (this.child.exitCode !== null || this.child.signalCode !== null)
         throw new Error(`ended without ${JSON.stringify(text)}:\n${this.text}`);
       await Promise.race([new Promise<void>((resolve) => (this.wake = resolve)), this.child.exited]);
     }
@@ -132,6 +132,21 @@ for (const [name, terminal] of [
 }
 
 test.each([
+  ['before the plan is shown', 'Afterwards?'],
+  ['after the last question', 'Install on /dev/vda?'],
+])('Ctrl-C while a plan is made, %s, leaves and writes nothing', async (_, page) => {
+  session = new Session(folder, vt);
+  await goTo(page);
+  writeFileSync(join(folder, 'slow'), '');
+  session.type(pages.find(([question]) => question === page)?.[1] ?? '');
+  await session.until('planning for long');
+  session.type(keys.controlC);
+  await session.until('Nothing was written');
+  expect(await session.exitCode()).toBe(130);
+  expectNothingWritten();
+});
+
+test.each([
   ['Esc', '\u001b', 'Which disk?'],
   ['q', 'q', 'Which disk?'],
   ['Esc', '\u001b', 'Host name'],
@@ -163,7 +178,7 @@ test.each([
   await session.until('Installed kairos v1 on /dev/vda.');
   expect(await session.exitCode()).toBe(0);
   expect(readFileSync(join(folder, 'called'), 'utf8')).toStartWith(
-    'manual-install --json --use-default-dirs --leave-running --device auto /',
+    'manual-install --json --use-default-dirs --leave-running --device /dev/vda /',
   );
 });
 
@@ -201,6 +216,25 @@ test.each([
     expect(existsSync(join(folder, 'stopped'))).toBe(true);
   },
 );
+
+test.each([
+  ['a serial console', vt],
+  ['a terminal that only prints', dumb],
+] as const)('on %s, a q within an answer is a letter', async (_, terminal) => {
+  session = new Session(folder, terminal);
+  await goTo('Host name', terminal === dumb);
+  session.type(`aq-Qq${enter}`);
+  await session.until('Kubernetes?');
+  expect(session.text).toContain('aq-Qq');
+});
+
+test('a pipe is no file with a cloud-config, and nothing waits for it', async () => {
+  Bun.spawnSync(['mkfifo', join(folder, 'pipe')]);
+  session = new Session(folder, vt);
+  await goTo('File with further');
+  session.type(`/pipe${enter}`);
+  await session.until('There is no file /pipe');
+});
 
 test('a disk with data is taken only after a yes, and no leads back', async () => {
   session = new Session(folder, vt);

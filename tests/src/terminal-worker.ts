@@ -2,8 +2,10 @@
  * The installer of a terminal on a machine that is a folder: what the tests run in a pseudo terminal. The agent that it
  * starts is this file too. Arguments: the folder; or `agent` and those of the agent.
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import type { InstallResult } from '@kairos/agent/commands/install';
 import { interactiveInstall } from '@kairos/agent/commands/interactive-install';
+import { KairosError } from '@kairos/facts/errors';
 import { GiB } from '@kairos/facts/size';
 import { directoryHost } from '@kairos/host/directory';
 import { machineHost } from '@kairos/host/machine';
@@ -65,18 +67,34 @@ async function ask(folder: string): Promise<void> {
       signal: new AbortController().signal,
     },
     ...{ input: process.stdin, output: process.stdout, environment: process.env },
-    plan: async (_, options) => ({
-      plan: {
-        disk: { path: '/dev/vda', size: 40 * GiB, model: 'Fast' },
-        image: { source: 'live', digest: '', name: 'kairos', version: 'v1', size: 5 },
-        ...{ erases: [], entries: [], steps: [], after: 'nothing' },
-        partitions: [
-          { path: '/dev/vda1', name: 'efi', label: 'COS_GRUB', filesystem: 'vfat', size: 64 * 1024 ** 2 },
-        ],
-      },
-      ...{ installed: !options.dryRun, warnings: [], toJSON: () => ({}) },
-    }),
+    plan: async (_, options) => {
+      if (existsSync(`${folder}/slow`)) await planSlowly(options.signal);
+      return plan(!options.dryRun);
+    },
   });
+}
+
+/** Plans until it is stopped, with something on the screen by which that can be seen. */
+async function planSlowly(signal: AbortSignal | undefined): Promise<void> {
+  process.stdout.write('planning for long\r\n');
+  const keepAlive = setInterval(() => undefined, 1000);
+  await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+  clearInterval(keepAlive);
+  throw new KairosError('STOPPED', 'the plan was stopped', { exit: 'interrupted' });
+}
+
+function plan(installed: boolean): InstallResult {
+  return {
+    plan: {
+      disk: { path: '/dev/vda', size: 40 * GiB, model: 'Fast' },
+      image: { source: 'live', digest: '', name: 'kairos', version: 'v1', size: 5 },
+      ...{ erases: [], entries: [], steps: [], after: 'nothing' },
+      partitions: [
+        { path: '/dev/vda1', name: 'efi', label: 'COS_GRUB', filesystem: 'vfat', size: 64 * 1024 ** 2 },
+      ],
+    },
+    ...{ installed, warnings: [], toJSON: () => ({}) },
+  };
 }
 
 await (first === 'agent' && verb === 'manual-install' ? playAgent() : ask(first));

@@ -52,6 +52,7 @@ test('prints the merged configuration with its sources', async () => {
   );
   expect(queryConfiguration(configuration, '.install.auto')).toBe('true\n');
   expect(queryConfiguration(configuration, 'install.none')).toBe('');
+  expect(queryConfiguration(configuration, 'install.none', true)).toBe('null\n');
   expect(queryConfiguration(configuration, 'install', true)).toBe('{"auto":true}\n');
 });
 

@@ -143,10 +143,10 @@ function stepsOf(query: string): string[] {
     .filter((step) => step !== '');
 }
 
-/** One value of the configuration as YAML, or as JSON in one line; empty where there is none. */
+/** One value of the configuration as YAML, or as JSON in one line; where there is none, nothing and `null`. */
 export function queryConfiguration({ tree }: Configuration, query: string, json = false): string {
   const found = subtree(tree, stepsOf(query));
-  if (found === undefined) return '';
+  if (found === undefined) return json ? 'null\n' : '';
   const value = plainValue(found);
   return json ? `${JSON.stringify(value)}\n` : stringify(value, { indent: 4, lineWidth: 0 });
 }

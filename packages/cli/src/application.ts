@@ -10,7 +10,7 @@ import {
   text_en,
 } from '@stricli/core';
 import { completions } from './completion.ts';
-import { colourWanted, exitCodeOf, formatError } from './output.ts';
+import { colourWanted, errorAsJson, exitCodeOf, formatError } from './output.ts';
 
 /** What commands are given: the streams, and where they leave an exit code that is not a failure thrown. */
 export interface Context extends CommandContext {
@@ -38,7 +38,12 @@ export async function runApplication(
     name,
     versionInfo: { currentVersion: version },
     scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
-    documentation: { caseStyle: 'convert-camel-to-kebab', useAliasInUsageLine: true },
+    documentation: {
+      caseStyle: 'convert-camel-to-kebab',
+      useAliasInUsageLine: true,
+      // Standard error is a terminal too where a program drives one.
+      disableAnsiColor: asJson,
+    },
     determineExitCode(error) {
       thrown = error;
       return exitCodeOf(error);
@@ -48,9 +53,7 @@ export async function runApplication(
         ...text_en,
         exceptionWhileRunningCommand: (error) =>
           asJson
-            ? JSON.stringify({
-                error: error instanceof Error && 'toJSON' in error ? error : { message: String(error) },
-              })
+            ? JSON.stringify({ error: errorAsJson(error) })
             : formatError(error, {
                 colour: colourWanted(process.stderr, process.env),
                 debug: Boolean(process.env.KAIROS_DEBUG),

@@ -4,6 +4,7 @@ import { version } from '@kairos/facts/version';
 import { machineHost } from '@kairos/host/machine';
 import { installerPage } from '@kairos/pages/installer-page';
 import { interruptible } from './interrupt.ts';
+import { colourWanted, exitCodeOf, formatError } from './output.ts';
 
 /** How this program calls itself as the agent: compiled it is one file, else the runtime runs its script. */
 function ownAgent(): readonly [string, ...string[]] {
@@ -59,15 +60,25 @@ export async function installInteractively(flags: {
   const leave = () => gone.abort();
   // Ctrl-C is a key while questions are asked; these come from elsewhere.
   for (const name of ['SIGHUP', 'SIGTERM'] as const) process.on(name, leave);
-  try {
-    return other === undefined
+  const install = async () =>
+    other === undefined
       ? await interactiveInstall(host, {
           ...{ source: flags.source, agent: ownAgent(), version, signal: gone.signal },
           ...{ input: process.stdin, output: process.stdout, environment: process.env },
         })
       : await onTerminal([other, ...(flags.source === undefined ? [] : ['--source', flags.source])]);
+  let code: number;
+  try {
+    code = await install();
+  } catch (error) {
+    if (!flags.shell) throw error;
+    // Told before the shell: behind it nobody would be left to read it.
+    const colour = colourWanted(process.stderr, process.env);
+    process.stderr.write(`${formatError(error, { colour, debug: Boolean(process.env.KAIROS_DEBUG) })}\n`);
+    code = exitCodeOf(error);
   } finally {
     for (const name of ['SIGHUP', 'SIGTERM'] as const) process.off(name, leave);
-    if (flags.shell && !gone.signal.aborted) await onTerminal([process.env.SHELL || '/bin/sh', '-l']);
   }
+  if (flags.shell && !gone.signal.aborted) await onTerminal([process.env.SHELL || '/bin/sh', '-l']);
+  return code;
 }

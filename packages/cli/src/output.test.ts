@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { KairosError } from '@kairos/facts/errors';
-import { colourWanted, exitCodeOf, formatError } from './output.ts';
+import { colourWanted, errorAsJson, exitCodeOf, formatError } from './output.ts';
 
 test('an error has its hint below it', () => {
   const error = new KairosError('DISK_TOO_SMALL', 'The disk has 2.0 GiB, 4.1 GiB are needed', {
@@ -44,4 +44,18 @@ test('what only bears such a code is one', () => {
   const error = Object.assign(new Error('odd'), { code: 'ENOENT' });
   expect(formatError(error)).toContain('defect');
   expect(exitCodeOf(error)).toBe(1);
+});
+
+test('as JSON every error has a code and the exit code', () => {
+  const denied = Object.assign(new Error("EACCES: denied, open '/x'"), { code: 'EACCES', syscall: 'open' });
+  expect(errorAsJson(denied)).toEqual({
+    code: 'EACCES',
+    message: "EACCES: denied, open '/x'",
+    hint: 'Run it with sudo, or as somebody who may',
+    exitCode: 16,
+  });
+  expect(errorAsJson(new TypeError('odd'))).toEqual({ code: 'FAILED', message: 'odd', exitCode: 1 });
+  expect(errorAsJson(new KairosError('NO_DISK', 'none', { exit: 'unsuitableDisk' }))).toEqual({
+    ...{ code: 'NO_DISK', message: 'none', exitCode: 18 },
+  });
 });

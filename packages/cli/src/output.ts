@@ -51,3 +51,16 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof KairosError) return error.exitCode;
   return exitCodes[refusalOf(error)?.[0] ?? 'failure'];
 }
+
+/** An error as programs read it; docs/errors.md. */
+export function errorAsJson(error: unknown): Readonly<Record<string, unknown>> {
+  if (error instanceof KairosError) return error.toJSON();
+  const refusal = refusalOf(error);
+  const [, hint] = refusal ?? [];
+  return {
+    code: refusal === undefined ? 'FAILED' : (error as NodeJS.ErrnoException).code,
+    message: reasonOf(error),
+    ...(hint === undefined ? {} : { hint }),
+    exitCode: exitCodeOf(error),
+  };
+}

@@ -42,7 +42,10 @@ export async function resetStatusVerb(json: boolean): Promise<string> {
   return json ? `${JSON.stringify(status)}\n` : `${status.text}\n`;
 }
 
-export async function cancelResetVerb(): Promise<string> {
-  const there = await cancelReset(machineHost(), (message) => process.stderr.write(`warning: ${message}\n`));
-  return there ? 'The reset is given up; what it erased stays so\n' : 'There is no reset to give up\n';
+export async function cancelResetVerb({ dryRun, json }: ResetVerbFlags): Promise<string> {
+  const warn = (message: string) => void process.stderr.write(`warning: ${message}\n`);
+  const found = await cancelReset(machineHost(), warn, { dryRun });
+  if (json) return `${JSON.stringify({ found, cancelled: found && !dryRun })}\n`;
+  if (!found) return 'There is no reset to give up\n';
+  return dryRun ? 'A reset would be given up\n' : 'The reset is given up; what it erased stays so\n';
 }

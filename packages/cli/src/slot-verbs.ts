@@ -70,15 +70,13 @@ function renderBootEntries({ entries, next }: BootEntryResult, numbered: boolean
 
 /** Asks at the terminal which entry is to start next; `undefined` where it is to stay as it is. */
 async function chooseEntry(result: BootEntryResult): Promise<string | undefined> {
-  const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
   process.stdout.write(renderBootEntries(result, true));
-  try {
-    const answer = (await terminal.question('Start next, once (number or name; nothing: as it is): ')).trim();
-    return answer === '' ? undefined : (result.entries[Number(answer) - 1]?.id ?? answer);
-  } finally {
-    terminal.close();
-  }
+  const { askLine } = await import('./ask-line.ts');
+  const answer = await askLine('Start next, once (number or name; nothing: as it is): ', {
+    input: process.stdin,
+    output: process.stdout,
+  });
+  return answer === '' ? undefined : (result.entries[Number(answer) - 1]?.id ?? answer);
 }
 
 /** Without an entry: a choice at a terminal, else the list. */

@@ -45,9 +45,16 @@ export const lsblkArguments = [
   'PATH,NAME,KNAME,LABEL,PARTLABEL,FSTYPE,UUID,PARTUUID,SIZE,MOUNTPOINTS,RO,RM,MODEL,TYPE,PTTYPE',
 ] as const;
 
+/** A text of a disk without what would move a terminal's cursor, colour it or end the line. */
+export function withoutControls(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '\uFFFD');
+}
+
 type Row = Record<string, unknown> & { children?: Row[] };
 
 const text = (row: Row, key: string) => (typeof row[key] === 'string' ? (row[key] as string).trim() : '');
+/** What a disk says of itself, and whoever wrote it; it is shown to people. */
+const words = (row: Row, key: string) => withoutControls(text(row, key));
 const points = (row: Row) =>
   ((row.mountpoints as (string | null)[] | undefined) ?? []).filter((p) => p !== null);
 const flag = (row: Row, key: string) => row[key] === true || row[key] === '1' || row[key] === 1;
@@ -61,8 +68,8 @@ function partition(row: Row): Partition {
   return {
     path: text(row, 'path'),
     name: text(row, 'kname') || text(row, 'name'),
-    label: text(row, 'label'),
-    partitionName: text(row, 'partlabel'),
+    label: words(row, 'label'),
+    partitionName: words(row, 'partlabel'),
     filesystem: text(row, 'fstype'),
     uuid: text(row, 'uuid'),
     partitionUuid: text(row, 'partuuid'),
@@ -90,11 +97,11 @@ export function parseDisks(json: string): Disk[] {
     size: Number(row.size),
     readOnly: flag(row, 'ro'),
     removable: flag(row, 'rm'),
-    model: text(row, 'model'),
+    model: words(row, 'model'),
     type: text(row, 'type'),
     partitionTable: text(row, 'pttype'),
     filesystem: text(row, 'fstype'),
-    label: text(row, 'label'),
+    label: words(row, 'label'),
     mountPoints: points(row),
     partitions: (row.children ?? []).filter((child) => text(child, 'type') === 'part').map(partition),
   }));

@@ -6,6 +6,7 @@ import {
   profileOfBoot,
 } from '@kairos/facts/extensions';
 import type { Host } from '@kairos/host/host';
+import { isAlive } from '@kairos/host/is-alive';
 import { type FetchOptions, fetchExtensions } from '../extensions/fetch.ts';
 import { extensionPolicy } from '../extensions/policy.ts';
 import {
@@ -143,6 +144,19 @@ export interface InstalledExtension {
   readonly rootHash?: string;
 }
 
+/** Begins the name of a folder in which a process, whose number ends it, has what is not verified; no extension begins so. */
+const incoming = '.incoming-';
+
+/** Removes what runs that were killed have left; another may be fetching at this moment. */
+function removeLeftovers({ files }: Host, store: string): void {
+  for (const name of files.list(store)) {
+    if (!name.startsWith(incoming)) continue;
+    const pid = Number(name.slice(incoming.length));
+    if (pid > 0 && pid !== process.pid && isAlive(pid)) continue;
+    files.remove(`${store}/${name}`);
+  }
+}
+
 /**
  * Fetches, verifies and keeps the extensions of a URI; none is enabled by that. Where one of several is refused, none is
  * kept.
@@ -159,9 +173,8 @@ export async function installExtensions(
   const policy = await extensionPolicy(host, warn);
   const { store } = extensionKinds[kind];
   const { files } = host;
-  // Of runs that were killed; a name with a dot is no extension.
-  for (const name of files.list(store)) if (name.startsWith('.incoming-')) files.remove(`${store}/${name}`);
-  const folder = `${store}/.incoming-${process.pid}`;
+  const folder = `${store}/${incoming}${process.pid}`;
+  removeLeftovers(host, store);
   files.makeDirectory(folder, { mode: 0o700 });
   try {
     const names = await fetchExtensions(host, uri, folder, options);

@@ -1,4 +1,5 @@
 import type { ReadStream, WriteStream } from 'node:tty';
+import { maximumFileSize } from '@kairos/config/collect';
 import { exitCodes, KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { readAgentSettings } from '../agent-settings.ts';
@@ -83,9 +84,9 @@ async function agreedAnswers(asker: Asker, installer: Installer, host: Host, sig
       validate: (text) => installer.validate(text),
       readFile: (path) => {
         try {
-          return host.files.readTextIfAny(path);
+          return host.files.readOrdinaryText(path, maximumFileSize);
         } catch {
-          // A directory, or a file that cannot be read: as good as none.
+          // A directory, a device, or a file that cannot be read: as good as none.
           return undefined;
         }
       },
@@ -97,14 +98,16 @@ async function agreedAnswers(asker: Asker, installer: Installer, host: Host, sig
       advanced: readAgentSettings(host.files).advanced,
     });
     try {
-      const plan = await installer.plan(answers);
+      const plan = await installer.plan(answers, signal);
       asker.tell('This will be done', summaryOf(answers, plan));
       const erasing =
         plan.erases.length > 0 ? `Erase ${plan.disk.path} and install?` : `Install on ${plan.disk.path}?`;
-      if (await asker.confirm(erasing)) return answers;
+      // The disk that was agreed to, whatever "auto" would choose by now.
+      if (await asker.confirm(erasing)) return { ...answers, disk: plan.disk.path };
       throw new Left();
     } catch (error) {
       if (!(error instanceof KairosError)) throw error;
+      if (signal.aborted) throw new Left();
       asker.tell('This cannot be installed', `${error.message}${error.hint ? `\n${error.hint}` : ''}`);
       if (!(await asker.confirm('Answer the questions again?', { initial: true }))) throw new Left();
     }
@@ -114,7 +117,10 @@ async function agreedAnswers(asker: Asker, installer: Installer, host: Host, sig
 /** Installs as somebody at the terminal answers; gives the exit code. */
 export async function interactiveInstall(host: Host, options: InteractiveOptions): Promise<number> {
   checkPrerequisites(host, options);
-  const { input, environment, signal } = options;
+  const { input, environment } = options;
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort();
+  const signal = AbortSignal.any([options.signal, interrupted.signal]);
   const output = sized(options.output, environment);
   const isDumb = environment.TERM === 'dumb' || environment.TERM === undefined || environment.TERM === '';
   const keys = new Keys(input);
@@ -131,6 +137,8 @@ export async function interactiveInstall(host: Host, options: InteractiveOptions
   const say = (text: string) => void output.write(`${text}\r\n`);
   const stop = () => void installer.stop();
   signal.addEventListener('abort', stop, { once: true });
+  // Ctrl-C is a key while somebody is asked, and a signal while they wait for a plan.
+  process.on('SIGINT', interrupt);
   try {
     const { image, text } = await installer.node();
     say(
@@ -139,7 +147,9 @@ export async function interactiveInstall(host: Host, options: InteractiveOptions
     if (text !== '') say(text.replaceAll('\n', '\r\n'));
     if (isDumb) keys.open();
     const answers = await agreedAnswers(asker, installer, host, signal);
-    await installer.start(answers);
+    await installer.start(answers).catch((error: unknown) => {
+      throw signal.aborted ? new Left() : error;
+    });
     if (isDumb) keys.close();
     const view = await followInstallation({
       ...{ installer, keys, output, signal, canRedraw: !isDumb },
@@ -164,6 +174,7 @@ export async function interactiveInstall(host: Host, options: InteractiveOptions
     say('\r\nLeft. Nothing was written.');
     return exitCodes.interrupted;
   } finally {
+    process.off('SIGINT', interrupt);
     signal.removeEventListener('abort', stop);
     keys.close();
   }

@@ -340,6 +340,34 @@ describe('commands', () => {
     expect(calls()).toHaveLength(1);
   });
 
+  test('a restart that fails is warned of, and the next command is carried out', async () => {
+    const { run } = host;
+    host = {
+      ...host,
+      run: (argv, options) =>
+        argv[0] === 'reboot' ? Promise.reject(new Error('no such luck')) : run(argv, options),
+    };
+    go();
+    await connected();
+    server.command('1', 'reboot', {});
+    server.command('2', 'exec', { command: 'echo still here' });
+    expect(await server.outcome('2')).toEqual(['Completed', 'still here']);
+    expect(lines).toContain('warning: The command reboot: no such luck');
+  });
+
+  test('an upgrade that is stopped with it may clean up after itself', async () => {
+    agent(`trap 'echo cleaned >>${folder}/calls; exit 130' TERM; echo begun >>${folder}/calls
+      while true; do sleep 0.02; done`);
+    go();
+    await connected();
+    server.command('1', 'upgrade-recovery', { source: 'oci:a' });
+    while (calls().length === 0) await Bun.sleep(5);
+    controller.abort();
+    await running;
+    while (lines.at(-1) !== 'command 1: Failed') await Bun.sleep(5);
+    expect(calls()).toEqual(['begun', 'cleaned']);
+  });
+
   test('unregister ends it and removes the credentials', async () => {
     go();
     await connected();

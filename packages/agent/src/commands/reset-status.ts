@@ -39,9 +39,14 @@ export async function resetStatus(host: Host, warn: (message: string) => void): 
 /**
  * Gives up a reset that is not finished: the boot loader starts the default entry again. What was erased stays so. One
  * that was chosen and did not begin is forgotten.
+ * @param dryRun changes nothing
  * @returns whether there was one
  */
-export async function cancelReset(host: Host, warn: (message: string) => void): Promise<boolean> {
+export async function cancelReset(
+  host: Host,
+  warn: (message: string) => void,
+  { dryRun = false }: { readonly dryRun?: boolean } = {},
+): Promise<boolean> {
   checkRoot(host);
   return runOperation({ warn }, async ({ cleanup, signal }) => {
     cleanup.push('the lock', takeLock(host, 'reset', new Date()));
@@ -51,6 +56,7 @@ export async function cancelReset(host: Host, warn: (message: string) => void): 
     const path = `${place.mountPoint}/boot_assessment`;
     const marks = readEnvironment(host.files, path, warn);
     if (!marks[assessment.reset] && !marks[assessment.resetChosen]) return false;
+    if (dryRun) return true;
     const journalPath = `${place.mountPoint}/${resetJournalName}`;
     const journal = readResetJournal(host.files, journalPath);
     const failure = { time: new Date().toISOString(), code: 'CANCELLED', message: 'it was given up' };

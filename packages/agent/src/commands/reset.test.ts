@@ -331,7 +331,10 @@ describe('a reset that has used up its starts', () => {
     expect((await readState(scene.boot('active'))).next_boot?.reason).toBe('reset failed');
   });
 
-  test('can be given up', async () => {
+  test('can be given up, which a dry run does not do', async () => {
+    expect(await cancelReset(boot(), () => undefined, { dryRun: true })).toBe(true);
+    expect((await resetStatus(boot(), () => undefined)).status).toBe('gave-up');
+    expect(mark()).toBe('0');
     expect(await cancelReset(boot(), () => undefined)).toBe(true);
     expect(await cancelReset(boot(), () => undefined)).toBe(false);
     const { reset, next_boot } = await readState(scene.boot('active'));

@@ -4,7 +4,7 @@ import { isSystemError, KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { readAgentSettings } from '../agent-settings.ts';
 import { collectConfig, isMapping } from '../collect-config.ts';
-import { Installer } from '../installer/installer.ts';
+import { Installer, type InstallerOptions } from '../installer/installer.ts';
 import { checkRoot } from '../operation.ts';
 import { Access } from '../webui/access.ts';
 import { parseListenAddress, reachableUrls } from '../webui/addresses.ts';
@@ -29,8 +29,10 @@ export interface WebuiCommand {
   readonly say: (text: string) => void;
   /** Each code with where it is good, for `--json`. */
   readonly onReady?: (ready: { urls: readonly string[]; code: string; fingerprint?: string }) => void;
-  /** Ends the server; an installation that runs is stopped first. */
+  /** Ends the server; an installation that runs is stopped first, and a machine that was about to end keeps running. */
   readonly signal: AbortSignal;
+  /** Plans without touching anything; for tests. */
+  readonly plan?: InstallerOptions['plan'];
 }
 
 const defaultAddress = ':8080';
@@ -60,6 +62,7 @@ export async function webui(host: Host, command: WebuiCommand): Promise<boolean>
   const certificate = plain ? undefined : selfSigned({ now: new Date(), names: [hostname()] });
   const installer = new Installer(host, {
     ...{ agent: command.agent, source: command.source, branding: 'install', version: command.version },
+    ...(command.plan ? { plan: command.plan } : {}),
   });
   let code = '';
   let port = address.port;
@@ -87,7 +90,7 @@ export async function webui(host: Host, command: WebuiCommand): Promise<boolean>
       port: address.port,
       ...(certificate ? { tls: { key: certificate.key, cert: certificate.certificate } } : {}),
       fetch: application.fetch,
-      // A stream of events is quiet while nothing happens.
+      // For who is not signed in.
       idleTimeout: 60,
     }),
   );
@@ -103,6 +106,7 @@ export async function webui(host: Host, command: WebuiCommand): Promise<boolean>
       command.signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await installer.stop();
+    installer.cancelEnd();
   } finally {
     clearInterval(timer);
     await server.stop(true);

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError } from '@kairos/facts/errors';
 import { formatSize, MiB } from '@kairos/facts/size';
+import { urlWithoutSecrets } from '@kairos/facts/url';
 import type { Host } from '@kairos/host/host';
 import { unpackImage } from '@kairos/oci/container-image';
 import { openSource } from '@kairos/oci/source';
@@ -36,15 +37,26 @@ function sizeAllowed(host: Host, folder: string, size: number, what: string): vo
   );
 }
 
+/** The last part of a URL's path; as it is written where its percent signs encode nothing. */
+function nameIn(url: string): string {
+  const { pathname } = new URL(url);
+  try {
+    return basename(decodeURIComponent(pathname));
+  } catch {
+    return basename(pathname);
+  }
+}
+
 async function download(host: Host, url: string, folder: string, options: FetchOptions): Promise<string> {
-  const name = checkExtensionName(basename(decodeURIComponent(new URL(url).pathname)));
+  const name = checkExtensionName(nameIn(url));
+  const shown = urlWithoutSecrets(url);
   const place = join(host.files.real(folder), name);
   if (url.startsWith('http:') && options.digest === undefined) {
     options.warn(
-      `${url}: whoever is on the way can change what comes over http; name its digest with --digest`,
+      `${shown}: whoever is on the way can change what comes over http; name its digest with --digest`,
     );
   }
-  options.tell(`fetching ${url}`);
+  options.tell(`fetching ${shown}`);
   await fetchStream(
     { fetch, delay: (milliseconds) => Bun.sleep(milliseconds) },
     url,
@@ -174,9 +186,13 @@ export async function fetchExtensions(
   if (digest !== undefined) {
     const found = `sha256:${host.files.sha256(`${folder}/${names[0]}`)}`;
     if (found !== digest) {
-      throw new KairosError('DIGEST_MISMATCH', `${uri} has the digest ${found}, not ${digest}`, {
-        exit: 'corruptSource',
-      });
+      throw new KairosError(
+        'DIGEST_MISMATCH',
+        `${urlWithoutSecrets(uri)} has the digest ${found}, not ${digest}`,
+        {
+          exit: 'corruptSource',
+        },
+      );
     }
   }
   return names;

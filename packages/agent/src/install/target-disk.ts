@@ -3,7 +3,7 @@ import { cmdlineWords } from '@kairos/facts/cmdline';
 import { KairosError } from '@kairos/facts/errors';
 import { labels, partitionNames } from '@kairos/facts/labels';
 import { formatSize } from '@kairos/facts/size';
-import type { Disk, Partition } from '@kairos/host/disks';
+import { type Disk, type Partition, withoutControls } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 
 /** What libblkid finds on a disk or a partition: a partition table, a file system, a member of a RAID, ... */
@@ -189,7 +189,7 @@ async function partitionsOnDisk(
   const sector = table.sectorsize ?? 512;
   const onDisk = (table.partitions ?? []).map((row): Partition => {
     const known = disk.partitions.find(({ path }) => path === row.node);
-    const name = row.name ?? known?.partitionName ?? '';
+    const name = withoutControls(row.name ?? known?.partitionName ?? '');
     if (known) return { ...known, partitionName: name };
     return {
       ...{ path: row.node, name: basename(row.node), label: '', partitionName: name, filesystem: '' },
@@ -218,7 +218,7 @@ export async function inspectDisk(host: Host, given: Disk): Promise<TargetDisk> 
     const { stdout } = await host.run(['wipefs', '--json', '--no-act', path]);
     const report = reportOf<WipefsReport>(stdout, 'wipefs', path) ?? {};
     for (const { type, label } of report.signatures ?? []) {
-      signatures.push({ device: path, type: type ?? '', label: label ?? '' });
+      signatures.push({ device: path, type: type ?? '', label: withoutControls(label ?? '') });
     }
     holders.push(...host.files.list(`/sys/class/block/${name}/holders`));
   }

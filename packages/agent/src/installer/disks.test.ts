@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GiB, MiB } from '@kairos/facts/size';
 import { directoryHost } from '@kairos/host/directory';
+import { parseDisks } from '@kairos/host/disks';
 import { diskChoices } from './disks.ts';
 import { emptyDisk } from './scene.ts';
 
@@ -61,6 +62,35 @@ test('each disk says what is on it and why it may not be taken', async () => {
     expect(choices.find(({ path }) => path === '/dev/foreign')?.contents).toEqual([
       '/dev/foreign: xfs "data"',
     ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('what somebody wrote onto a disk cannot act on the terminal that shows it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'disks-'));
+  const evil = '\u001b[2J\rnothing\n\u009b1m';
+  const partitiontable = { partitions: [{ node: '/dev/vda1', start: 2048, size: 2048, name: evil }] };
+  const host = directoryHost(folder, {
+    disks: parseDisks(
+      JSON.stringify({
+        blockdevices: [{ path: '/dev/vda', kname: 'vda', size: 40 * GiB, type: 'disk', model: `M${evil}M` }],
+      }),
+    ),
+    run: ([program]) => ({
+      stdout: JSON.stringify(
+        program === 'sfdisk' ? { partitiontable } : { signatures: [{ type: 'ext4', label: evil }] },
+      ),
+    }),
+  });
+  for (const name of ['vda', 'vda1']) host.files.write(`/dev/${name}`, '');
+  try {
+    const [choice] = await diskChoices(host);
+    expect(choice?.state).toBe('data');
+    expect(choice?.model).toBe('M\ufffd[2J\ufffdnothing\ufffd\ufffd1mM');
+    expect(choice?.contents[1]).toContain(', named \ufffd[2J\ufffdnothing\ufffd\ufffd1m): ext4 ');
+    const shown = [choice?.model, choice?.reason, ...(choice?.contents ?? [])].join();
+    expect(shown).not.toMatch(/\p{Cc}/u);
   } finally {
     rmSync(folder, { recursive: true });
   }

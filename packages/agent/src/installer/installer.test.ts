@@ -117,6 +117,15 @@ test('stopping while it is planned lets nothing begin', async () => {
   await expect(starting).rejects.toMatchObject({ code: 'INSTALL_STOPPED', exit: 'interrupted' });
   expect(await stopping).toBeUndefined();
   expect(scene.installer.current).toBeUndefined();
+  expect(scene.planned[0]?.signal?.aborted).toBe(true);
+});
+
+test('a plan that ends because it was stopped is no refusal', async () => {
+  scene.planError = new KairosError('TOOL_FAILED', 'wipefs was stopped', { exit: 'interrupted' });
+  const starting = scene.installer.start(answers());
+  const stopping = scene.installer.stop();
+  await expect(starting).rejects.toMatchObject({ code: 'INSTALL_STOPPED' });
+  await stopping;
 });
 
 test('what planning refuses is refused before anything starts', async () => {

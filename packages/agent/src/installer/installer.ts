@@ -112,12 +112,13 @@ export class Installer {
     };
   }
 
-  /** What an installation would do; throws where it would be refused. */
-  async plan(answers: Answers): Promise<PlanView> {
+  /** What an installation would do; throws where it would be refused, and where the signal fires. */
+  async plan(answers: Answers, signal?: AbortSignal): Promise<PlanView> {
     return this.withConfig(answers, async (files, config) => {
       const { plan, warnings } = await (this.options.plan ?? install)(this.host, {
         ...this.installOptions(answers, files),
         ...{ dryRun: true, ignoreSignals: true, onProgress: () => undefined },
+        ...(signal === undefined ? {} : { signal }),
       });
       return {
         disk: plan.disk,
@@ -150,17 +151,16 @@ export class Installer {
     };
     this.cancelEnd();
     try {
-      const { after } = await this.plan(answers);
-      if (controller.signal.aborted) {
-        throw new KairosError('INSTALL_STOPPED', 'The installation was stopped before it began', {
-          exit: 'interrupted',
-        });
-      }
+      const { after } = await this.plan(answers, controller.signal);
+      controller.signal.throwIfAborted();
       this.show(startedView(++this.count, after, this.now()));
     } catch (error) {
       this.running = undefined;
       resolve(this.view);
-      throw error;
+      if (!controller.signal.aborted) throw error;
+      throw new KairosError('INSTALL_STOPPED', 'The installation was stopped before it began', {
+        exit: 'interrupted',
+      });
     }
     const started = this.view as InstallationView;
     void this.carryOut(answers, controller.signal).then((view) => {

@@ -100,7 +100,8 @@ export class InstallerScene implements Disposable {
   }
 }
 
-function resultFor(options: InstallOptions): InstallResult {
+/** What a plan of the scene gives. */
+export function resultFor(options: InstallOptions): InstallResult {
   const plan: InstallResult['plan'] = {
     disk: { path: '/dev/vda', size: 40 * GiB, model: 'Fast' },
     image: { source: 'live', digest: 'sha256:0', name: 'kairos-core', version: 'v1', size: 5 },

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { confirm, isCancel, note, password, select, text, updateSettings } from '@clack/prompts';
+import { confirm, isCancel, note, password, select, text } from '@clack/prompts';
 import { type Asker, type Choice, Left, type TextQuestion } from './asker.ts';
 
 export interface Terminal {
@@ -14,9 +14,28 @@ function answered<Value>(value: Value): Exclude<Value, symbol> {
   return value as Exclude<Value, symbol>;
 }
 
+/**
+ * Asks something that is answered by moving, where the key `q` leaves. The library's own alias of a key counts where
+ * texts are typed as well, in which it is a letter.
+ */
+async function leavingAtQ<Value>(
+  { input, signal }: Terminal,
+  ask: (signal: AbortSignal) => Promise<Value>,
+): Promise<Value> {
+  const left = new AbortController();
+  const onKey = (typed: string | undefined) => {
+    if (typed?.toLowerCase() === 'q') left.abort();
+  };
+  input.on('keypress', onKey);
+  try {
+    return await ask(AbortSignal.any([signal, left.signal]));
+  } finally {
+    input.off('keypress', onKey);
+  }
+}
+
 /** Asks with lists that are moved in by arrows, for terminals that can move their cursor. */
 export function clackAsker(terminal: Terminal): Asker {
-  updateSettings({ aliases: { q: 'cancel' } });
   const { input, output, signal } = terminal;
   const common = { input, output, signal };
   return {
@@ -29,10 +48,12 @@ export function clackAsker(terminal: Terminal): Asker {
         ...{ value, label, disabled: disabled ?? false },
         ...(hint === undefined ? {} : { hint }),
       }));
-      const chosen = await select<string>({
-        ...{ ...common, message: question, options, maxItems: 8 },
-        ...(initial === undefined ? {} : { initialValue: initial }),
-      });
+      const chosen = await leavingAtQ(terminal, (signal) =>
+        select<string>({
+          ...{ ...common, signal, message: question, options, maxItems: 8 },
+          ...(initial === undefined ? {} : { initialValue: initial }),
+        }),
+      );
       return answered(chosen) as Value;
     },
     async text(question: string, { initial, problem, secret }: TextQuestion = {}): Promise<string> {
@@ -46,12 +67,13 @@ export function clackAsker(terminal: Terminal): Asker {
       return answered(given) ?? '';
     },
     async confirm(question, options = {}) {
-      return answered(
-        await confirm({
+      const chosen = await leavingAtQ(terminal, (signal) =>
+        confirm({
           ...{ ...common, message: question, initialValue: options.initial ?? false },
-          ...(options.signal ? { signal: AbortSignal.any([signal, options.signal]) } : {}),
+          signal: options.signal ? AbortSignal.any([signal, options.signal]) : signal,
         }),
       );
+      return answered(chosen);
     },
     tell: (title, body) => note(body, title, { output, format: (line) => line }),
   };

@@ -5,8 +5,10 @@ export class Keys {
   private readonly typed: string[] = [];
   private wake: (() => void) | undefined;
   private ended = false;
+  /** Over a serial line the bytes of a letter come one by one. */
+  private readonly decoder = new TextDecoder();
   private readonly onData = (data: Buffer | string): void => {
-    const text = String(data);
+    const text = typeof data === 'string' ? data : this.decoder.decode(data, { stream: true });
     // The sequence of a function key or an arrow is none of the keys that anybody asks for.
     if (!/^\u001b./s.test(text)) this.typed.push(...text);
     this.wake?.();

@@ -56,8 +56,9 @@ function needed(args: RemoteCommand['args'], name: string): string {
 /** The agent in a process of its own: it may fail without this one ending. */
 async function agent(host: Host, args: readonly string[], signal: AbortSignal): Promise<string> {
   const { stdout, stderr } = await host.run(['/usr/bin/kairos-agent', ...args], {
-    signal,
-    maximumOutput: execOutput,
+    ...{ signal, maximumOutput: execOutput },
+    // It undoes its mounts and gives back its lock.
+    stopSignal: 'SIGTERM',
   });
   return tail(`${stderr}${stdout}`);
 }

@@ -97,15 +97,17 @@ export function holdConnection(
         if (state.seen.size <= remembered) break;
         state.seen.delete(oldest);
       }
-      state.work = state.work.then(async () => {
-        if (parts.signal.aborted) return;
-        parts.tell(`command ${command.id}: ${command.command}`);
-        status(command.id, 'Running', '');
-        const outcome = await parts.run(command);
-        parts.tell(`command ${command.id}: ${outcome.phase}`);
-        status(command.id, outcome.phase, outcome.result);
-        if (outcome.next) await parts.follow(outcome.next);
-      });
+      state.work = state.work
+        .then(async () => {
+          if (parts.signal.aborted) return;
+          parts.tell(`command ${command.id}: ${command.command}`);
+          status(command.id, 'Running', '');
+          const outcome = await parts.run(command);
+          parts.tell(`command ${command.id}: ${outcome.phase}`);
+          status(command.id, outcome.phase, outcome.result);
+          if (outcome.next) await parts.follow(outcome.next);
+        })
+        .catch((error: unknown) => parts.warn(`The command ${command.command}: ${reasonOf(error)}`));
     };
     const stop = () => {
       reason = 'this program ends';

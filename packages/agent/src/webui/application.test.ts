@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, expect, spyOn, test } from 'bun:test';
 import { KairosError } from '@kairos/facts/errors';
 import type { InstallationView } from '@kairos/pages/installer-api';
 import { InstallerScene } from '../installer/scene.ts';
@@ -7,6 +7,7 @@ import { webuiApplication } from './application.ts';
 
 /** The server as it is, on loopback. */
 let scene: InstallerScene;
+let application: ReturnType<typeof webuiApplication>;
 let server: Bun.Server<undefined>;
 let codes: string[];
 let base: string;
@@ -15,7 +16,7 @@ beforeEach(() => {
   codes = [];
   const access = new Access({ onCode: (code) => codes.push(code) });
   const page = '<!doctype html><style>b{}</style><script type="module">1</script>';
-  const application = webuiApplication({
+  application = webuiApplication({
     ...{ installer: scene.installer, access, page, scheme: 'http' },
     names: () => ['live'],
   });
@@ -224,6 +225,13 @@ test('one installation at a time; the stream follows it to the end', async () =>
   await scene.installer.ended();
 });
 
+test('asking for the head of the stream begins none', async () => {
+  const watch = spyOn(scene.installer, 'watch');
+  const cookie = await signIn();
+  expect((await send('HEAD', '/api/installation/events', undefined, { cookie })).status).toBe(200);
+  expect(watch).not.toHaveBeenCalled();
+});
+
 test('an installation is stopped, and the answer comes when it has ended', async () => {
   const cookie = await signIn();
   await send('POST', '/api/installation', answers, { cookie });
@@ -232,6 +240,26 @@ test('an installation is stopped, and the answer comes when it has ended', async
   while (!call.stopped()) await Bun.sleep(1);
   call.end(130);
   expect(((await (await stopping).json()) as InstallationView).state).toBe('stopped');
+});
+
+test('what takes long is waited for, by who is signed in', async () => {
+  const unlimited: string[] = [];
+  const timer = {
+    timeout: (request: Request, seconds: number) =>
+      void unlimited.push(`${request.method} ${new URL(request.url).pathname} ${seconds}`),
+  };
+  await server.stop(true);
+  server = Bun.serve({
+    ...{ port: 0, hostname: '127.0.0.1' },
+    fetch: (request) => application.fetch(request, timer),
+  });
+  base = `http://127.0.0.1:${server.port}`;
+  await send('GET', '/');
+  expect((await send('POST', '/api/plan', answers)).status).toBe(401);
+  const cookie = await signIn();
+  expect(unlimited).toEqual([]);
+  expect((await send('POST', '/api/plan', answers, { cookie })).status).toBe(200);
+  expect(unlimited).toEqual(['POST /api/plan 0']);
 });
 
 test('what planning refuses comes with its hint', async () => {

@@ -26,6 +26,11 @@ export interface WebuiOptions {
   readonly names: () => readonly string[];
 }
 
+/** What of the server says how long nothing may be heard of a request, in seconds; 0 for no limit. */
+export interface RequestTimer {
+  timeout(request: Request, seconds: number): void;
+}
+
 const cookieName = 'kairos-installer';
 
 /** What a browser may do with the page: run its own script, show its own style, talk to this server, nothing else. */
@@ -86,11 +91,11 @@ const configSchema = z.strictObject({ cloudConfig: z.string().max(512 * 1024) })
 const machineSchema = z.strictObject({ action: z.enum(['reboot', 'poweroff', 'stay']) });
 
 /** The API of the web installer and its page, as a function from request to response. */
-export function webuiApplication(options: WebuiOptions): Hono {
+export function webuiApplication(options: WebuiOptions): Hono<{ Bindings: Partial<RequestTimer> }> {
   const { installer, access, page, scheme } = options;
   const policy = contentPolicy(page);
   const compressed = Bun.gzipSync(page, { level: 9 });
-  const app = new Hono();
+  const app = new Hono<{ Bindings: Partial<RequestTimer> }>();
 
   app.use(async (context, next) => {
     const header = (name: string) => context.req.header(name);
@@ -155,7 +160,11 @@ export function webuiApplication(options: WebuiOptions): Hono {
   });
 
   app.use('/api/*', async (context, next) => {
-    if (access.isOpen(getCookie(context, cookieName))) return next();
+    if (access.isOpen(getCookie(context, cookieName))) {
+      // Disks that spin up and a stop that waits for a slow disk take longer than a stranger may be silent.
+      context.env.timeout?.(context.req.raw, 0);
+      return next();
+    }
     return context.json(
       { error: { code: 'NO_SESSION', message: 'Enter the code of the console first' } },
       401,
@@ -193,8 +202,10 @@ export function webuiApplication(options: WebuiOptions): Hono {
     context.header('Content-Disposition', 'attachment; filename="installation.log"');
     return context.text(`${(installer.current?.log ?? []).join('\n')}\n`);
   });
-  app.get('/api/installation/events', (context) =>
-    streamSSE(context, async (stream) => {
+  app.get('/api/installation/events', (context) => {
+    // Nobody would read the stream, and nothing would end it.
+    if (context.req.method === 'HEAD') return context.body(null);
+    return streamSSE(context, async (stream) => {
       let latest: InstallationView | undefined = installer.current;
       let wake: () => void = () => undefined;
       const unwatch = installer.watch((view) => {
@@ -220,8 +231,8 @@ export function webuiApplication(options: WebuiOptions): Hono {
           });
         }
       }
-    }),
-  );
+    });
+  });
   app.post('/api/machine', async (context) => {
     const { action } = await bodyOf(context.req, machineSchema);
     if (action === 'stay') installer.cancelEnd();

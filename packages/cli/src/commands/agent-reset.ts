@@ -1,3 +1,4 @@
+import { KairosError } from '@kairos/facts/errors';
 import { buildCommand } from '@stricli/core';
 import type { Context } from '../application.ts';
 import { dryRunFlag, jsonFlag, text } from './flags.ts';
@@ -48,7 +49,12 @@ export const resetCommand = buildCommand<ResetVerbFlags, [], Context>({
   async func(flags) {
     const { cancelResetVerb, resetVerb, resetStatusVerb } = await import('../reset-verb.ts');
     const { stdout } = this.process;
+    if (flags.status && flags.cancel) {
+      throw new KairosError('STATUS_AND_CANCEL', '--status and --cancel exclude each other', {
+        exit: 'usage',
+      });
+    }
     if (flags.status) stdout.write(await resetStatusVerb(flags.json));
-    else stdout.write(await (flags.cancel ? cancelResetVerb() : resetVerb(flags)));
+    else stdout.write(await (flags.cancel ? cancelResetVerb(flags) : resetVerb(flags)));
   },
 });
