@@ -3,6 +3,7 @@ import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { type LockAttempt, type LockHolder, tryLock } from '@kairos/host/lock';
 import { Cleanup } from './cleanup.ts';
+import type { Clock } from './clock.ts';
 
 /** Held by whatever changes slots or what starts next. */
 export const lockPath = '/run/kairos-agent.lock';
@@ -44,12 +45,26 @@ export const lookWork = 'state';
 /** Milliseconds that others give them. */
 const longestLook = 5000;
 
-/** Takes the lock, after those who only look. */
+/** Takes the lock, after those who only look, and after one that is about to say who it is or has just let go. */
 export function attemptLock(host: Host, work: string, now: Date): LockAttempt {
   for (let waited = 0; ; waited += 20) {
     const attempt = tryLock(host.files, lockPath, { pid: process.pid, work, since: now.toISOString() });
-    if (attempt.held || attempt.holder?.work !== lookWork || waited >= longestLook) return attempt;
+    if (attempt.held || waited >= longestLook) return attempt;
+    if (attempt.holder !== undefined && attempt.holder.work !== lookWork) return attempt;
     Bun.sleepSync(20);
+  }
+}
+
+/** Milliseconds that a look waits for whoever holds the lock: much is done in a moment, as `boot-good` at each start. */
+const patience = 3000;
+
+/** Takes the lock for a look. */
+export async function attemptLook(host: Host, clock: Clock): Promise<LockAttempt> {
+  const end = clock.now() + patience;
+  for (;;) {
+    const attempt = attemptLock(host, lookWork, new Date());
+    if (attempt.held || clock.now() >= end) return attempt;
+    await clock.sleep(50);
   }
 }
 

@@ -7,7 +7,8 @@ import { type BootBlocks, openBootBlocks } from '../boot/environment.ts';
 import { bootFailuresDirectory, keepBootFailure, readBootFailures } from '../boot/failures.ts';
 import { loadFailureOf, removeTraces, traceOf } from '../boot/traces.ts';
 import { endWatch, keepWatchdogsFed } from '../boot/watchdog.ts';
-import { type Clock, checkHealth } from '../health/checks.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { checkHealth } from '../health/checks.ts';
 import { readHealthConfig } from '../health/config.ts';
 import { endMachine } from '../lifecycle.ts';
 import { bootStateOfHost, checkRoot, lockPath, type Operation, runOperation } from '../operation.ts';
@@ -44,11 +45,6 @@ export interface BootGoodResult {
 
 /** Lines of the log that a record keeps. */
 const logLines = 80;
-
-const systemClock: Clock = {
-  now: () => performance.now(),
-  sleep: (milliseconds) => Bun.sleep(milliseconds),
-};
 
 /** Waits for the lock: an upgrade that is under way sets the counter for the image that it brings. */
 async function waitForLock(host: Host, now: Date, deadline: number, clock: Clock): Promise<() => void> {

@@ -1,5 +1,6 @@
 import type { Host } from '@kairos/host/host';
-import { type CheckResult, type Clock, checkHealth } from '../health/checks.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { type CheckResult, checkHealth } from '../health/checks.ts';
 import { readHealthConfig } from '../health/config.ts';
 import { checkRoot } from '../operation.ts';
 
@@ -20,10 +21,7 @@ export async function health(
   options: { readonly wait?: boolean; readonly clock?: Clock } = {},
 ): Promise<HealthReport> {
   checkRoot(host);
-  const clock = options.clock ?? {
-    now: () => performance.now(),
-    sleep: (milliseconds: number) => Bun.sleep(milliseconds),
-  };
+  const clock = options.clock ?? systemClock;
   const config = await readHealthConfig(host);
   const result = await checkHealth(host, {
     ...{ deadline: options.wait ? config.deadline : 0, clock, checks: config.checks },

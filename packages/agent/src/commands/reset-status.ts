@@ -1,6 +1,7 @@
 import type { Host } from '@kairos/host/host';
 import { assessment, readEnvironment } from '../boot/choice.ts';
-import { attemptLock, bootStateOfHost, checkRoot, lookWork, runOperation, takeLock } from '../operation.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { attemptLook, bootStateOfHost, checkRoot, runOperation, takeLock } from '../operation.ts';
 import { carryOutAll } from '../reset/execute.ts';
 import { openState, recoveryDisk } from '../reset/facts.ts';
 import {
@@ -17,13 +18,17 @@ import type { ResetStep } from '../reset/step.ts';
  * What became of the last reset. Leaves a copy in `/run` for those who cannot see `COS_STATE`.
  * @throws KairosError `NOT_ROOT`, `NOT_INSTALLED`
  */
-export async function resetStatus(host: Host, warn: (message: string) => void): Promise<ResetStatus> {
+export async function resetStatus(
+  host: Host,
+  warn: (message: string) => void,
+  clock: Clock = systemClock,
+): Promise<ResetStatus> {
   checkRoot(host);
   return runOperation({ warn }, async ({ cleanup }) => {
     const { disk, state: partition } = await recoveryDisk(host);
     const known = () => judgeReset(readResetJournal(host.files, resetStatusPath), { mark: undefined });
     if (partition.mountPoints.length === 0) {
-      const attempt = attemptLock(host, lookWork, new Date());
+      const attempt = await attemptLook(host, clock);
       if (!attempt.held) return known();
       cleanup.push('the lock', attempt.release);
     }

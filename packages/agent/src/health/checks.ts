@@ -3,6 +3,7 @@ import { durationMilliseconds } from '@kairos/config/schema/health';
 import { reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import type { Host } from '@kairos/host/host';
+import type { Clock } from '../clock.ts';
 import { readExtensionRecords } from '../extensions/record.ts';
 import {
   type Findings,
@@ -34,13 +35,6 @@ export interface HealthResult {
   /** What is not as it should be and does not count. */
   readonly warnings: readonly string[];
   readonly checks: readonly CheckResult[];
-}
-
-/** Time as the checks see it; a test has its own. */
-export interface Clock {
-  /** Milliseconds from an arbitrary point. */
-  now(): number;
-  sleep(milliseconds: number): Promise<void>;
 }
 
 export interface HealthOptions {
