@@ -242,7 +242,9 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     let reasons: readonly string[] = [];
     if (trial.counter !== undefined && stillRuns(found, trial.slot)) {
       report({ step: 'health', message: `checking the health of ${trial.slot}` });
-      const health = await checkHealth(host, { deadline, clock, checks: config.checks });
+      const health = await checkHealth(host, {
+        ...{ deadline, clock, checks: config.checks, signal: operation.signal },
+      });
       for (const warning of [...config.warnings, ...health.warnings]) warn(warning);
       reasons = health.failures;
       verdict = reasons.length === 0 ? 'good' : 'failed';
