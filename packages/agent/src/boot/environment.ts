@@ -84,17 +84,21 @@ export interface EnvironmentStep {
 /** What the partition of the user may answer to who writes to it. */
 const writeErrors = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EUCLEAN'];
 
-/** Carries out a step; a block of the user's that cannot be changed is told and left. */
+/**
+ * Carries out a step; a block of the user's that cannot be changed is told and left. What is not written to our own is
+ * never passed over: a new system that nobody counts could hang for ever.
+ */
 export function setEnvironment(host: Host, step: EnvironmentStep, warn: (message: string) => void): void {
   try {
     updateGrubEnvironmentSafely(host, step.path, step.changes);
   } catch (error) {
-    const refused = error instanceof KairosError || (!step.own && isSystemError(error, ...writeErrors));
-    if (!refused) throw error;
-    if (step.own && error instanceof KairosError && error.code === 'GRUB_ENVIRONMENT_CORRUPT') {
+    if (step.own) {
+      if (!(error instanceof KairosError) || error.code !== 'GRUB_ENVIRONMENT_CORRUPT') throw error;
       host.files.remove(step.path);
       updateGrubEnvironmentSafely(host, step.path, step.changes);
-    } else warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
+    } else if (error instanceof KairosError || isSystemError(error, ...writeErrors)) {
+      warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
+    } else throw error;
   }
 }
 

@@ -15,7 +15,8 @@ function keepers(host: Host): string[] {
 }
 
 async function signalKeepers(host: Host, signal: 'TERM' | 'USR1'): Promise<void> {
-  for (const pid of keepers(host)) await host.run(['kill', `-${signal}`, pid]);
+  // One that ends in this instant is no reason to leave the others.
+  for (const pid of keepers(host)) await host.run(['kill', `-${signal}`, pid], { okCodes: [0, 1] });
 }
 
 function holdsWatchdog({ files }: Host, pid: string): boolean {

@@ -147,3 +147,19 @@ describe('a slot whose image.json the disk does not give back', () => {
     expect((await good(bad('passive'))).verdict).toBe('good');
   });
 });
+
+test('a keeper that has just ended does not keep the others from hearing that the trial is over', async () => {
+  setAssessment({ kairos_tries: '2' });
+  const told: string[] = [];
+  const host = scene().boot('active', {
+    run([program = '', signal, pid = '']) {
+      if (program !== 'kill') return {};
+      if (signal === '-TERM') told.push(pid);
+      return { code: pid === '41' ? 1 : 0, stderr: 'No such process' };
+    },
+  });
+  host.files.write('/run/initramfs/watchdog-keepers', '41\n42\n');
+  for (const pid of [41, 42]) host.files.symlink('/dev/watchdog0', `/proc/${pid}/fd/6`);
+  const { verdict, warnings } = await good(host);
+  expect([verdict, warnings, told]).toEqual(['good', [], ['41', '42']]);
+});
