@@ -55,14 +55,14 @@ export function attemptLock(host: Host, work: string, now: Date): LockAttempt {
   }
 }
 
-/** Milliseconds that a look waits for whoever holds the lock: much is done in a moment, as `boot-good` at each start. */
+/** Milliseconds in which much is done for which somebody holds the lock, as `boot-good` at each start. */
 const patience = 3000;
 
-/** Takes the lock for a look. */
-export async function attemptLook(host: Host, clock: Clock): Promise<LockAttempt> {
+/** Takes the lock, after what is done in a moment; for those that nobody starts again who reads that it was taken. */
+export async function awaitLock(host: Host, work: string, clock: Clock): Promise<LockAttempt> {
   const end = clock.now() + patience;
   for (;;) {
-    const attempt = attemptLock(host, lookWork, new Date());
+    const attempt = attemptLock(host, work, new Date());
     if (attempt.held || clock.now() >= end) return attempt;
     await clock.sleep(50);
   }
@@ -76,11 +76,10 @@ export function describeHolder(holder: LockHolder | undefined, now: Date): strin
 }
 
 /**
- * Takes the lock of the agent.
+ * What gives a lock back.
  * @throws KairosError `BUSY`, with the pid and the age of the one that holds it
  */
-export function takeLock(host: Host, work: string, now: Date): () => void {
-  const attempt = attemptLock(host, work, now);
+export function releaseOf(attempt: LockAttempt, now: Date): () => void {
   if (attempt.held) return attempt.release;
   const { holder } = attempt;
   throw new KairosError('BUSY', `The slots are being changed already (${describeHolder(holder, now)})`, {
@@ -88,6 +87,14 @@ export function takeLock(host: Host, work: string, now: Date): () => void {
     hint: 'Wait until it ends; what a killed one left does not lock anyone out',
     details: { holder },
   });
+}
+
+/**
+ * Takes the lock of the agent.
+ * @throws KairosError `BUSY`
+ */
+export function takeLock(host: Host, work: string, now: Date): () => void {
+  return releaseOf(attemptLock(host, work, now), now);
 }
 
 export interface Operation {

@@ -1,7 +1,7 @@
 import type { Host } from '@kairos/host/host';
 import { assessment, readEnvironment } from '../boot/choice.ts';
 import { type Clock, systemClock } from '../clock.ts';
-import { attemptLook, bootStateOfHost, checkRoot, runOperation, takeLock } from '../operation.ts';
+import { awaitLock, bootStateOfHost, checkRoot, lookWork, runOperation, takeLock } from '../operation.ts';
 import { carryOutAll } from '../reset/execute.ts';
 import { openState, recoveryDisk } from '../reset/facts.ts';
 import {
@@ -28,7 +28,7 @@ export async function resetStatus(
     const { disk, state: partition } = await recoveryDisk(host);
     const known = () => judgeReset(readResetJournal(host.files, resetStatusPath), { mark: undefined });
     if (partition.mountPoints.length === 0) {
-      const attempt = await attemptLook(host, clock);
+      const attempt = await awaitLock(host, lookWork, clock);
       if (!attempt.held) return known();
       cleanup.push('the lock', attempt.release);
     }

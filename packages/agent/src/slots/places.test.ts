@@ -4,6 +4,7 @@ import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { parse } from 'yaml';
 import { readBootFailures } from '../boot/failures.ts';
+import { applyGrubOptions } from '../boot/grub-options.ts';
 import { bootEntry } from '../commands/boot-entry.ts';
 import { markBootGood } from '../commands/boot-good.ts';
 import { reset } from '../commands/reset.ts';
@@ -89,6 +90,13 @@ test('what cannot be looked into is told, with the reason', async () => {
 test('what is done in a moment is waited for', async () => {
   for (const look of [
     (clock: ReturnType<typeof passing>) => unread({}, clock),
+    // Else the whole first boot would be done again at the next start.
+    (clock: ReturnType<typeof passing>) =>
+      applyGrubOptions(
+        scene.boot('active'),
+        { a: 'b' },
+        { warn: () => undefined, now: () => new Date(), clock },
+      ),
     (clock: ReturnType<typeof passing>) => resetStatus(scene.boot('recovery'), () => undefined, clock),
   ]) {
     const lock = tryLock(scene.boot('recovery').files, lockPath, holder('boot-good'));

@@ -3,7 +3,7 @@ import { labels } from '@kairos/facts/labels';
 import type { Disk } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
 import { type Clock, systemClock } from '../clock.ts';
-import { attemptLook, bootStateOfHost, describeHolder, runOperation } from '../operation.ts';
+import { awaitLock, bootStateOfHost, describeHolder, lookWork, runOperation } from '../operation.ts';
 import { isClosed, openPartition, systemDisk } from './partition-access.ts';
 
 /** Where partitions with slots can be read. */
@@ -36,7 +36,7 @@ export async function lookAtSlots<Result>(
   if (closed.length === 0) return read({});
   const refused = (why: string) => read({ unread: closed.map((key) => `${labels[key]}: ${why}`) });
   if (host.uid !== 0) return refused('it is not mounted, and only root can look into it');
-  const attempt = await attemptLook(host, clock);
+  const attempt = await awaitLock(host, lookWork, clock);
   if (!attempt.held) return refused(`it may be changing (${describeHolder(attempt.holder, new Date())})`);
   const unread: string[] = [];
   const warn = (message: string) => console.error(message);
