@@ -3,6 +3,7 @@ import { KairosError } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { type LockAttempt, type LockHolder, tryLock } from '@kairos/host/lock';
 import { Cleanup } from './cleanup.ts';
+import type { Clock } from './clock.ts';
 
 /** Held by whatever changes slots or what starts next. */
 export const lockPath = '/run/kairos-agent.lock';
@@ -44,12 +45,26 @@ export const lookWork = 'state';
 /** Milliseconds that others give them. */
 const longestLook = 5000;
 
-/** Takes the lock, after those who only look. */
+/** Takes the lock, after those who only look, and after one that is about to say who it is or has just let go. */
 export function attemptLock(host: Host, work: string, now: Date): LockAttempt {
   for (let waited = 0; ; waited += 20) {
     const attempt = tryLock(host.files, lockPath, { pid: process.pid, work, since: now.toISOString() });
-    if (attempt.held || attempt.holder?.work !== lookWork || waited >= longestLook) return attempt;
+    if (attempt.held || waited >= longestLook) return attempt;
+    if (attempt.holder !== undefined && attempt.holder.work !== lookWork) return attempt;
     Bun.sleepSync(20);
+  }
+}
+
+/** Milliseconds in which much is done for which somebody holds the lock, as `boot-good` at each start. */
+const patience = 3000;
+
+/** Takes the lock, after what is done in a moment; for those that nobody starts again who reads that it was taken. */
+export async function awaitLock(host: Host, work: string, clock: Clock): Promise<LockAttempt> {
+  const end = clock.now() + patience;
+  for (;;) {
+    const attempt = attemptLock(host, work, new Date());
+    if (attempt.held || clock.now() >= end) return attempt;
+    await clock.sleep(50);
   }
 }
 
@@ -61,11 +76,10 @@ export function describeHolder(holder: LockHolder | undefined, now: Date): strin
 }
 
 /**
- * Takes the lock of the agent.
+ * What gives a lock back.
  * @throws KairosError `BUSY`, with the pid and the age of the one that holds it
  */
-export function takeLock(host: Host, work: string, now: Date): () => void {
-  const attempt = attemptLock(host, work, now);
+export function releaseOf(attempt: LockAttempt, now: Date): () => void {
   if (attempt.held) return attempt.release;
   const { holder } = attempt;
   throw new KairosError('BUSY', `The slots are being changed already (${describeHolder(holder, now)})`, {
@@ -73,6 +87,14 @@ export function takeLock(host: Host, work: string, now: Date): () => void {
     hint: 'Wait until it ends; what a killed one left does not lock anyone out',
     details: { holder },
   });
+}
+
+/**
+ * Takes the lock of the agent.
+ * @throws KairosError `BUSY`
+ */
+export function takeLock(host: Host, work: string, now: Date): () => void {
+  return releaseOf(attemptLock(host, work, now), now);
 }
 
 export interface Operation {

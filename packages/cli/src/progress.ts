@@ -29,7 +29,7 @@ export class ProgressLine {
   ) {}
 
   report = (progress: Progress): void => {
-    if (progress.warning) {
+    if (progress.warning || progress.step === 'warning') {
       // Whole, also where a step's line would be cut, and also for who wants no progress.
       this.end();
       this.stream.write(`warning: ${progress.message}\n`);

@@ -63,12 +63,26 @@ export function beside(path: string): string {
 }
 
 /**
+ * Makes something under a name {@link beside} `path`. Numbers of processes come again at each boot: what a power cut
+ * left under such a name is passed over, since it may also be a process's in another container.
+ */
+export function makeBeside<Made>(path: string, make: (name: string) => Made): { name: string; made: Made } {
+  for (;;) {
+    const name = beside(path);
+    try {
+      return { name, made: make(name) };
+    } catch (error) {
+      if (!isSystemError(error, 'EEXIST')) throw error;
+    }
+  }
+}
+
+/**
  * The one way in which anything that must survive a power cut is written: beside, mode and owner set, synced,
  * renamed, directory synced.
  */
 export function writeDurably(path: string, content: string | Uint8Array, options: WriteOptions = {}): void {
-  const temporary = beside(path);
-  const descriptor = openSync(temporary, 'wx', 0o600);
+  const { name: temporary, made: descriptor } = makeBeside(path, (name) => openSync(name, 'wx', 0o600));
   try {
     try {
       const bytes = typeof content === 'string' ? Buffer.from(content) : content;
@@ -207,9 +221,8 @@ export function filesBelow(root: string): HostFiles {
     symlink(target, path) {
       const place = real(path);
       mkdirSync(dirname(place), { recursive: true });
-      const temporary = beside(place);
-      symlinkSync(target, temporary);
-      renameSync(temporary, place);
+      const { name } = makeBeside(place, (one) => symlinkSync(target, one));
+      renameSync(name, place);
     },
     chmod: (path, mode) => chmodSync(real(path), mode),
     chown: (path, uid, gid) => chownSync(real(path), uid, gid),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KairosError } from '@kairos/facts/errors';
 import fc from 'fast-check';
+import { directoryHost } from './directory.ts';
 import { filesBelow } from './files.ts';
 import {
   formatGrubEnvironment,
@@ -11,6 +12,7 @@ import {
   parseGrubEnvironment,
   readGrubEnvironment,
   updateGrubEnvironment,
+  updateGrubEnvironmentSafely,
 } from './grub-environment.ts';
 
 let folder: string;
@@ -87,4 +89,13 @@ test('an update merges, removes and keeps the size', () => {
 
 test.each(['9a', 'a-b', ''])('the name %j is refused', (name) => {
   expect(codeOf(() => formatGrubEnvironment({ [name]: 'x' }, 'e'))).toBe('GRUB_VARIABLE_INVALID');
+});
+
+test('a block that is replaced keeps its mode', () => {
+  const host = directoryHost(folder);
+  updateGrubEnvironmentSafely(host, '/grubenv', { a: '1' });
+  expect(host.files.status('/grubenv')?.mode).toBe(0o644);
+  host.files.chmod('/grubenv', 0o600);
+  expect(updateGrubEnvironmentSafely(host, '/grubenv', { b: '2' })).toEqual({ a: '1', b: '2' });
+  expect(host.files.status('/grubenv')?.mode).toBe(0o600);
 });

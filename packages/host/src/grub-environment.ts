@@ -101,9 +101,18 @@ export function updateGrubEnvironment(
 
 /**
  * {@link updateGrubEnvironment} on a machine that may lose its power at any moment and starts from what GRUB sees: to
- * GRUB, too, the block is the old or the new one at every instant. The file system has to be writable.
+ * GRUB, too, the block is the old or the new one at every instant. Its mode and owner stay. The file system has to be
+ * writable.
  */
-export function updateGrubEnvironmentSafely(host: Host, path: string, changes: GrubVariables): void {
+export function updateGrubEnvironmentSafely(
+  host: Host,
+  path: string,
+  changes: GrubVariables,
+): Record<string, string> {
   const variables = { ...readGrubEnvironment(host.files, path), ...changes };
-  replaceForBootLoader(host, path, formatGrubEnvironment(variables, path));
+  const block = formatGrubEnvironment(variables, path);
+  const status = host.files.status(path);
+  const kept = status?.kind === 'file' ? { mode: status.mode, uid: status.uid, gid: status.gid } : {};
+  replaceForBootLoader(host, path, block, kept);
+  return parseGrubEnvironment(block, path);
 }

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KairosError } from '@kairos/facts/errors';
 import { directoryHost } from './directory.ts';
-import { filesBelow, writeDurably } from './files.ts';
+import { beside, filesBelow, writeDurably } from './files.ts';
 import { parseMountTable } from './mount-table.ts';
 import { fullPath, runProgram } from './run.ts';
+import { writeStream } from './streams.ts';
 import { splitMountOptions } from './system-calls.ts';
 
 let folder: string;
@@ -33,6 +34,22 @@ describe('files', () => {
     expect(readFileSync(join(folder, 'secret'), 'utf8')).toBe('bc');
     expect(statSync(join(folder, 'secret')).mode & 0o777).toBe(0o640);
     expect(readdirSync(folder)).toEqual(['secret']);
+  });
+
+  test('what a power cut left of a process of the same number is passed over', async () => {
+    const files = filesBelow(folder);
+    files.write('/text', 'old');
+    const next = Number(/-(\d+)\.tmp$/.exec(beside(folder))?.[1]) + 1;
+    for (let one = next; one < next + 6; one++)
+      writeFileSync(join(folder, `.${process.pid}-${one}.tmp`), 'x');
+    files.write('/text', 'new');
+    files.symlink('text', '/link');
+    async function* chunks() {
+      yield Buffer.from('streamed');
+    }
+    await writeStream(files, '/stream', chunks());
+    expect(['/text', '/link', '/stream'].map(files.readText)).toEqual(['new', 'new', 'streamed']);
+    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toHaveLength(6);
   });
 
   test('an ordinary text has its limit, and nothing else is one', () => {

@@ -19,6 +19,11 @@ export interface RunOptions {
    * started are killed.
    */
   readonly stopSignal?: 'SIGINT' | 'SIGTERM';
+  /**
+   * The program is over when it exits, also where something that it started still runs and holds its output open.
+   * Default: the output is read to its end.
+   */
+  readonly leavesOthers?: boolean;
   /** Run inside this directory as root directory (through `chroot`). */
   readonly chroot?: string;
   /** Called for each line of output as it comes, for progress. */

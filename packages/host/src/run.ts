@@ -17,7 +17,7 @@ export function fullPath(path: string | undefined): string {
 const errorLines = 12;
 /** And as much of them as is kept: a program may print anything, without a line's end. */
 const errorCharacters = 8192;
-/** Milliseconds that the pipes of a killed program have to close: a child that left its group may hold them open. */
+/** Milliseconds that the pipes of a program that is over have to close: something that it started may hold them open. */
 const closeTimeout = 500;
 
 /** How a command is shown to people: quoted only where a shell would need it. */
@@ -120,6 +120,9 @@ export async function runProgram(
     } catch {
       child.kill('SIGKILL');
     }
+    stopReading();
+  };
+  const stopReading = () => {
     setTimeout(() => {
       out.stop();
       err.stop();
@@ -143,6 +146,7 @@ export async function runProgram(
   const timer = timeout === undefined ? undefined : setTimeout(() => kill('timeout'), timeout);
   if (signal?.aborted) onAbort();
   signal?.addEventListener('abort', onAbort, { once: true });
+  if (options.leavesOthers) void child.exited.then(stopReading);
   let stdout: string;
   let stderr: string;
   try {

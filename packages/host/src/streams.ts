@@ -13,7 +13,7 @@ import {
 import { dirname } from 'node:path';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
-import { beside, syncPath } from './files.ts';
+import { makeBeside, syncPath } from './files.ts';
 import type { HostFiles } from './host.ts';
 import { dropCacheCall } from './system-calls.ts';
 
@@ -66,10 +66,9 @@ export async function writeStream(
 ): Promise<Written> {
   const place = files.real(path);
   mkdirSync(dirname(place), { recursive: true });
-  const temporary = beside(place);
   const hash = createHash('sha256');
   let size = 0;
-  const descriptor = openSync(temporary, 'wx', 0o600);
+  const { name: temporary, made: descriptor } = makeBeside(place, (name) => openSync(name, 'wx', 0o600));
   try {
     try {
       for await (const chunk of chunks) {

@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KairosError } from '@kairos/facts/errors';
@@ -152,6 +160,15 @@ test('a disk that gives back something else is told, and nothing is kept', async
     details: { path: '/file', position: 0 },
   });
   expect(readdirSync(folder)).toEqual(['rotten']);
+});
+
+test('a full disk is told with what is on it, not with what was on its way', async () => {
+  symlinkSync('/dev/full', partial());
+  await expect(write(source().open)).rejects.toMatchObject({
+    ...{ code: 'NO_SPACE', exit: 'noSpace', details: { written: 0 } },
+    message: 'No space left for /file: 8.6 MiB of 8.6 MiB are missing',
+  });
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 test('a file system in memory, which may not be read directly', async () => {

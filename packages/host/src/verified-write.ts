@@ -81,11 +81,16 @@ async function attempt(
   const handle = await open(place, resumed > 0 ? 'r+' : 'w', 0o600);
   let reader: Reader | undefined;
   let at = resumed;
+  /** Bytes that the disk gave back. */
+  let back = resumed;
   try {
     reader = await openDirect(files.real(partial));
     const tell = (count: number) => options.onBytes?.(count);
     const blockSize = Math.min(maximumBlock, Math.max(1, expected.size));
-    const writer = new BlockWriter(handle, reader, hash, path, blockSize, tell);
+    const writer = new BlockWriter(handle, reader, hash, path, blockSize, (count) => {
+      back += count;
+      tell(count);
+    });
     let block = await writer.buffer();
     let filled = 0;
     const flush = () => {
@@ -128,8 +133,8 @@ async function attempt(
     if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error;
     throw new KairosError(
       'NO_SPACE',
-      `No space left for ${path}: ${formatSize(expected.size - at)} of ${formatSize(expected.size)} are missing`,
-      { exit: 'noSpace', cause: error, details: { path, written: at, size: expected.size } },
+      `No space left for ${path}: ${formatSize(expected.size - back)} of ${formatSize(expected.size)} are missing`,
+      { exit: 'noSpace', cause: error, details: { path, written: back, size: expected.size } },
     );
   } finally {
     await reader?.handle.close();

@@ -1,21 +1,40 @@
-import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
+import { labels } from '@kairos/facts/labels';
 import type { Disk } from '@kairos/host/disks';
 import { type GrubVariables, updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import type { Cleanup } from '../cleanup.ts';
-import { openPartition } from '../slots/partition-access.ts';
+import { type OpenPartition, openPartition } from '../slots/partition-access.ts';
 import { type BootEnvironment, readEnvironment } from './choice.ts';
 
 /** The environment blocks that GRUB reads, and where they are. */
 export interface BootBlocks extends BootEnvironment {
   readonly paths: {
-    /** The user's block; where there is no OEM partition, the one of the installation stands in. */
+    /** The user's block; where there is no OEM partition that can be used, the one of the installation stands in. */
     readonly user: string;
     readonly installation: string;
     readonly assessment: string;
   };
   /** Mount points that have to be made writable before a block is changed. */
   readonly readOnly: readonly string[];
+}
+
+/**
+ * Opens the OEM partition; one that cannot be mounted is told and counts as missing: what is on it decides nothing that
+ * could not be decided without.
+ */
+export function openOem(
+  host: Host,
+  disk: Disk,
+  cleanup: Cleanup,
+  warn: (message: string) => void,
+): OpenPartition | undefined {
+  try {
+    return openPartition(host, disk, 'oem', cleanup);
+  } catch (error) {
+    warn(`${labels.oem} cannot be used: ${reasonOf(error)}`);
+    return undefined;
+  }
 }
 
 /** Reads the blocks of a disk whose `COS_STATE` is mounted at `state`. */
@@ -26,7 +45,7 @@ export function openBootBlocks(
   cleanup: Cleanup,
   warn: (message: string) => void,
 ): BootBlocks {
-  const oem = openPartition(host, disk, 'oem', cleanup);
+  const oem = openOem(host, disk, cleanup, warn);
   const paths = {
     user: oem ? `${oem.mountPoint}/grubenv` : `${state.mountPoint}/grub_oem_env`,
     installation: `${state.mountPoint}/grub_oem_env`,
@@ -62,16 +81,24 @@ export interface EnvironmentStep {
   readonly own: boolean;
 }
 
-/** Carries out a step; a block of the user's that cannot be changed is told and left. */
+/** What the partition of the user may answer to who writes to it. */
+const writeErrors = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EUCLEAN'];
+
+/**
+ * Carries out a step; a block of the user's that cannot be changed is told and left. What is not written to our own is
+ * never passed over: a new system that nobody counts could hang for ever.
+ */
 export function setEnvironment(host: Host, step: EnvironmentStep, warn: (message: string) => void): void {
   try {
     updateGrubEnvironmentSafely(host, step.path, step.changes);
   } catch (error) {
-    if (!(error instanceof KairosError)) throw error;
-    if (step.own && error.code === 'GRUB_ENVIRONMENT_CORRUPT') {
+    if (step.own) {
+      if (!(error instanceof KairosError) || error.code !== 'GRUB_ENVIRONMENT_CORRUPT') throw error;
       host.files.remove(step.path);
       updateGrubEnvironmentSafely(host, step.path, step.changes);
-    } else warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
+    } else if (error instanceof KairosError || isSystemError(error, ...writeErrors)) {
+      warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
+    } else throw error;
   }
 }
 

@@ -1,3 +1,4 @@
+import { basename } from 'node:path/posix';
 import { KairosError } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import type { HostFiles } from '@kairos/host/host';
@@ -37,7 +38,7 @@ export function readBootFailures(files: HostFiles, directory = bootFailuresDirec
   });
 }
 
-/** Keeps a record; gives its path. The oldest go. */
+/** Keeps a record; gives its path. The oldest of the others go: this one may bear an earlier date, by a wrong clock. */
 export function keepBootFailure(
   files: HostFiles,
   failure: BootFailure,
@@ -45,7 +46,9 @@ export function keepBootFailure(
 ): string {
   const path = `${directory}/${failure.time.replaceAll(':', '')}-${failure.slot}.json`;
   files.write(path, `${JSON.stringify(failure, undefined, 2)}\n`, { mode: 0o640 });
-  const names = files.list(directory).filter((name) => name.endsWith('.json'));
-  for (const name of names.slice(0, Math.max(0, names.length - kept))) files.remove(`${directory}/${name}`);
+  const others = files.list(directory).filter((name) => name.endsWith('.json') && name !== basename(path));
+  for (const name of others.slice(0, Math.max(0, others.length + 1 - kept))) {
+    files.remove(`${directory}/${name}`);
+  }
   return path;
 }

@@ -1,8 +1,9 @@
 import { initialGrubOptions } from '@kairos/config/grub-options';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
+import { type Clock, systemClock } from '../clock.ts';
 import { isMapping } from '../collect-config.ts';
-import { runOperation, takeLock } from '../operation.ts';
+import { awaitLock, releaseOf, runOperation } from '../operation.ts';
 import { makeWritable, openPartition, systemDisk } from '../slots/partition-access.ts';
 import { openBootBlocks, setEnvironment, setUserVariables } from './environment.ts';
 
@@ -19,11 +20,12 @@ export function grubOptionsOf({ grub_options }: Readonly<Record<string, unknown>
 export async function applyGrubOptions(
   host: Host,
   options: GrubVariables,
-  more: { readonly warn: (message: string) => void; readonly now: () => Date },
+  more: { readonly warn: (message: string) => void; readonly now: () => Date; readonly clock?: Clock },
 ): Promise<string[]> {
   if (Object.keys(options).length === 0) return [];
   return runOperation({ warn: more.warn }, async ({ cleanup }) => {
-    cleanup.push('the lock', takeLock(host, 'grub options', more.now()));
+    const attempt = await awaitLock(host, 'grub options', more.clock ?? systemClock);
+    cleanup.push('the lock', releaseOf(attempt, more.now()));
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) throw new Error('the system disk has no state partition');

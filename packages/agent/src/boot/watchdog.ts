@@ -1,6 +1,6 @@
 import { reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
-import type { Clock } from '../health/checks.ts';
+import type { Clock } from '../clock.ts';
 
 /**
  * Process ids of the keepers that the initrd started, one a line. Each holds a watchdog open and feeds it for the
@@ -15,7 +15,8 @@ function keepers(host: Host): string[] {
 }
 
 async function signalKeepers(host: Host, signal: 'TERM' | 'USR1'): Promise<void> {
-  for (const pid of keepers(host)) await host.run(['kill', `-${signal}`, pid]);
+  // One that ends in this instant is no reason to leave the others.
+  for (const pid of keepers(host)) await host.run(['kill', `-${signal}`, pid], { okCodes: [0, 1] });
 }
 
 function holdsWatchdog({ files }: Host, pid: string): boolean {

@@ -163,7 +163,7 @@ describe('the boot that proves itself', () => {
       );
 
   test('a slot that the boot loader could not load says what is missing', async () => {
-    setAssessment({ kairos_tries: '2', kairos_fallback_tries: '2' });
+    setAssessment({ kairos_tries: '2', kairos_fallback_tries: '2', kairos_unloadable_active: 'no-initrd' });
     await good(lost('kairos.failure=active:no-initrd'));
     expect(lastFailure()).toMatchObject({
       slot: 'active',

@@ -4,10 +4,11 @@ import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { assessment, forgetUnloadable, goodStarts } from '../boot/choice.ts';
 import { type BootBlocks, openBootBlocks } from '../boot/environment.ts';
-import { keepBootFailure, readBootFailures } from '../boot/failures.ts';
+import { bootFailuresDirectory, keepBootFailure, readBootFailures } from '../boot/failures.ts';
 import { loadFailureOf, removeTraces, traceOf } from '../boot/traces.ts';
 import { endWatch, keepWatchdogsFed } from '../boot/watchdog.ts';
-import { type Clock, checkHealth } from '../health/checks.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { checkHealth } from '../health/checks.ts';
 import { readHealthConfig } from '../health/config.ts';
 import { endMachine } from '../lifecycle.ts';
 import { bootStateOfHost, checkRoot, lockPath, type Operation, runOperation } from '../operation.ts';
@@ -44,11 +45,6 @@ export interface BootGoodResult {
 
 /** Lines of the log that a record keeps. */
 const logLines = 80;
-
-const systemClock: Clock = {
-  now: () => performance.now(),
-  sleep: (milliseconds) => Bun.sleep(milliseconds),
-};
 
 /** Waits for the lock: an upgrade that is under way sets the counter for the image that it brings. */
 async function waitForLock(host: Host, now: Date, deadline: number, clock: Clock): Promise<() => void> {
@@ -119,6 +115,21 @@ function assessed(blocks: BootBlocks, state: string, cmdline: string): Assessed 
   return { slot: state, standsIn, counter };
 }
 
+/** Whether active is still what did not start: an upgrade or a rollback since then has given it starts of its own. */
+function activeFailed({ assessment: variables }: BootBlocks): boolean {
+  const tries = variables[assessment.tries];
+  return tries === undefined || tries === '0' || variables[assessment.unloadableActive] !== undefined;
+}
+
+/** Keeps a record where it can: OEM may be full, damaged or missing, and the verdict counts without one. */
+async function recorded(warn: (message: string) => void, keep: () => void | Promise<void>): Promise<void> {
+  try {
+    await keep();
+  } catch (error) {
+    warn(`Why a slot failed could not be kept: ${reasonOf(error)}`);
+  }
+}
+
 /** Keeps why a slot is not what runs, once for each image. */
 async function recordFallback(
   host: Host,
@@ -127,6 +138,7 @@ async function recordFallback(
   slot: 'active' | 'passive',
   now: Date,
 ): Promise<void> {
+  if (slot === 'active' && !activeFailed(blocks)) return;
   const image = imageOf(found, slot);
   const name = slot === 'active' ? assessment.tries : assessment.fallbackTries;
   const triesLeft = Number(blocks.assessment[name] ?? Number.NaN);
@@ -163,8 +175,10 @@ async function recordBoth(
     if (!state) return;
     const blocks = openBootBlocks(host, disk, state, cleanup, warn);
     const found = findSlots(host, state.mountPoint, 'active', 'recovery');
-    for (const slot of ['active', 'passive'] as const) await recordFallback(host, found, blocks, slot, now);
-    removeTraces(host.files);
+    await recorded(warn, async () => {
+      for (const slot of ['active', 'passive'] as const) await recordFallback(host, found, blocks, slot, now);
+      removeTraces(host.files);
+    });
   });
 }
 
@@ -218,7 +232,9 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     const found = findSlots(host, state.mountPoint, 'active', bootState);
     const trial = assessed(blocks, bootState, host.files.readTextIfAny('/proc/cmdline') ?? '');
     if (!trial) return none;
-    if (trial.standsIn) await recordFallback(host, found, blocks, 'active', now());
+    if (trial.standsIn) {
+      await recorded(warn, () => recordFallback(host, found, blocks, 'active', now()));
+    }
 
     const leftovers = planLeftovers(found, true).actions;
     const changes: Record<string, string> = {};
@@ -226,7 +242,9 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     let reasons: readonly string[] = [];
     if (trial.counter !== undefined && stillRuns(found, trial.slot)) {
       report({ step: 'health', message: `checking the health of ${trial.slot}` });
-      const health = await checkHealth(host, { deadline, clock, checks: config.checks });
+      const health = await checkHealth(host, {
+        ...{ deadline, clock, checks: config.checks, signal: operation.signal },
+      });
       for (const warning of [...config.warnings, ...health.warnings]) warn(warning);
       reasons = health.failures;
       verdict = reasons.length === 0 ? 'good' : 'failed';
@@ -241,41 +259,48 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     if (verdict !== 'failed' && (trial.slot === 'active' || trial.standsIn)) {
       changes[assessment.starts] = String(goodStarts);
     }
-    if (trial.standsIn && found.target.slot) {
+    if (trial.standsIn && found.target.slot && activeFailed(blocks)) {
       changes[assessment.failed] = found.target.slot.digest;
       // The boot loader went on by itself: what it cannot load it need not try again.
       if (blocks.assessment[assessment.tries] !== undefined) changes[assessment.tries] = '0';
     }
     if (verdict === 'failed') {
-      const path = keepBootFailure(host.files, {
-        ...{ schemaVersion: 1, time: now().toISOString(), slot: trial.slot },
-        image: imageOf(found, trial.slot),
-        triesLeft: Number(trial.counter),
-        reasons: [...reasons],
-        log: await logOf(host, 'this'),
-      });
       for (const reason of reasons) report({ step: 'health', message: reason });
-      report({ step: 'health', message: `this boot is not good; ${path} says why` });
+      await recorded(warn, async () => {
+        const path = keepBootFailure(host.files, {
+          ...{ schemaVersion: 1, time: now().toISOString(), slot: trial.slot },
+          image: imageOf(found, trial.slot),
+          triesLeft: Number(trial.counter),
+          reasons: [...reasons],
+          log: await logOf(host, 'this'),
+        });
+        report({ step: 'health', message: `this boot is not good; ${path} says why` });
+      });
     }
     const differs = Object.entries(changes).some(
       ([name, value]) => (blocks.assessment[name] ?? '') !== value,
     );
-    const actions: UpgradeAction[] = [
-      ...leftovers,
-      ...(differs
-        ? [setAssessment(blocks, changes), { kind: 'checkpoint' as const, mountPoint: state.mountPoint }]
-        : []),
-    ];
-    if (actions.length > 0) {
-      const writable: UpgradeAction = { kind: 'make-writable', mountPoint: state.mountPoint };
-      await apply(host, [writable, ...actions], operation, { warn, now, report });
+    const { mountPoint } = state;
+    const carryOut = (...actions: UpgradeAction[]) => apply(host, actions, operation, { warn, now, report });
+    if (leftovers.length > 0 || differs) await carryOut({ kind: 'make-writable', mountPoint });
+    try {
+      await carryOut(...leftovers);
+    } catch (error) {
+      if (operation.signal.aborted) throw error;
+      // Whether this slot is good has nothing to do with what lies about.
+      warn(`What an earlier upgrade left could not be put in order: ${reasonOf(error)}`);
     }
+    if (differs) await carryOut(setAssessment(blocks, changes), { kind: 'checkpoint', mountPoint });
     return { verdict, slot: trial.slot, reasons, warnings };
   }).finally(stopFeeding);
   if (result.verdict !== 'failed') {
     await endWatch(host, config.watchdog, warn, clock);
     try {
       removeTraces(host.files);
+    } catch (error) {
+      warn(`What the start left in ${bootFailuresDirectory} could not be removed: ${reasonOf(error)}`);
+    }
+    try {
       noteProvenState(host);
     } catch (error) {
       warn(`The configuration of this image could not be noted: ${reasonOf(error)}`);

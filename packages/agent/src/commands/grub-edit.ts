@@ -2,7 +2,7 @@ import { KairosError } from '@kairos/facts/errors';
 import {
   type GrubVariables,
   readGrubEnvironment,
-  updateGrubEnvironment,
+  updateGrubEnvironmentSafely,
 } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { checkRoot, runOperation, takeLock } from '../operation.ts';
@@ -43,8 +43,6 @@ export async function grubEdit(
   }
   return runOperation({ warn }, async ({ cleanup }) => {
     cleanup.push('the lock', takeLock(host, 'grubedit', new Date()));
-    const status = host.files.status(path);
-    const kept = status === undefined ? {} : { mode: status.mode, uid: status.uid, gid: status.gid };
-    return updateGrubEnvironment(host.files, path, changes, kept);
+    return updateGrubEnvironmentSafely(host, path, changes);
   });
 }

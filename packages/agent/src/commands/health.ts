@@ -1,5 +1,6 @@
 import type { Host } from '@kairos/host/host';
-import { type CheckResult, type Clock, checkHealth } from '../health/checks.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { type CheckResult, checkHealth } from '../health/checks.ts';
 import { readHealthConfig } from '../health/config.ts';
 import { checkRoot } from '../operation.ts';
 
@@ -13,20 +14,18 @@ export interface HealthReport {
 /**
  * `kairos-agent health`: runs the checks that decide whether a new system is good, now and once, or with `wait` until
  * they succeed or the deadline passes. Marks nothing and restarts nothing.
- * @throws KairosError `NOT_ROOT`
+ * @throws KairosError `NOT_ROOT`, `INTERRUPTED`
  */
 export async function health(
   host: Host,
-  options: { readonly wait?: boolean; readonly clock?: Clock } = {},
+  options: { readonly wait?: boolean; readonly clock?: Clock; readonly signal?: AbortSignal } = {},
 ): Promise<HealthReport> {
   checkRoot(host);
-  const clock = options.clock ?? {
-    now: () => performance.now(),
-    sleep: (milliseconds: number) => Bun.sleep(milliseconds),
-  };
+  const clock = options.clock ?? systemClock;
   const config = await readHealthConfig(host);
   const result = await checkHealth(host, {
     ...{ deadline: options.wait ? config.deadline : 0, clock, checks: config.checks },
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   return {
     healthy: result.failures.length === 0,

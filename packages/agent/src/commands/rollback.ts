@@ -91,7 +91,9 @@ export async function rollback(host: Host, options: RollbackOptions): Promise<Ro
     const add = (phase: UpgradePhase, ...actions: UpgradeAction[]) =>
       steps.push(...actions.map((action) => ({ ...action, phase })));
     const checkpoint: UpgradeAction = { kind: 'checkpoint', mountPoint: state.mountPoint };
-    for (const mountPoint of blocks.readOnly) add('recover', { kind: 'make-writable', mountPoint });
+    for (const mountPoint of blocks.readOnly) {
+      add('recover', { kind: 'make-writable', mountPoint, optional: mountPoint !== state.mountPoint });
+    }
     add('recover', ...leftovers.actions);
     const outgoing = found.target.slot;
     const unproven = blocks.assessment[assessment.tries] !== undefined;

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
+import { KairosError } from '@kairos/facts/errors';
+import { formatGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
@@ -87,6 +89,24 @@ test.each([
     expect(scene.slots()).toEqual({ active: 'v3', passive: 'v2' });
   },
 );
+
+test('a count of starts that cannot be written leaves the slots as they are', async () => {
+  const host = scene.boot('active');
+  const failing: Host = {
+    ...host,
+    files: {
+      ...host.files,
+      exchange(a, b) {
+        const refused = new KairosError('SYSTEM_CALL_FAILED', 'Cannot exchange: Input/output error');
+        if (b.endsWith('/boot_assessment')) throw Object.assign(refused, { errno: 5 });
+        host.files.exchange(a, b);
+      },
+    },
+  };
+  host.files.write('/state/boot_assessment', formatGrubEnvironment({ kairos_starts: '5' }, ''));
+  await expect(run(failing)).rejects.toMatchObject({ code: 'SYSTEM_CALL_FAILED' });
+  expect(scene.slots()).toMatchObject({ active: 'v2', passive: 'v1', transition: 'v3' });
+});
 
 test('two at once: the second refuses, with the pid and the age of the first', async () => {
   const host = scene.boot('active');

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import { directoryHost } from '@kairos/host/directory';
+import { isAlive } from '@kairos/host/is-alive';
 import { runProgram } from '@kairos/host/run';
 import { keepingLinks } from '@kairos/stages/kept-links';
 import { remoteReader } from '@kairos/stages/remote-reader';
@@ -81,6 +82,48 @@ test('required checks share the deadline', async () => {
   const result = await checkHealth(machine(), { deadline: 21_000, clock, checks: [failing, failing] });
   expect(result.failures).toHaveLength(2);
   expect(clock.now()).toBeLessThanOrEqual(21_000 + 2 * 5000);
+});
+
+test('a check that exits with 0 is good, whatever it left running', async () => {
+  const command = `sleep 20 & echo $! >${folder}/child; echo said; exit 0`;
+  const started = performance.now();
+  const result = await checkHealth(machine(), { deadline: 0, clock: fakeClock(), checks: [{ command }] });
+  expect(result.failures).toEqual([]);
+  expect(performance.now() - started).toBeLessThan(15_000);
+  process.kill(Number(machine().files.readText('/child')));
+});
+
+test('a stop ends the programs of the checks, and what waits for its next turn', async () => {
+  const waits = { command: `echo $$ >${folder}/child; exec sleep 60` };
+  const stop = new AbortController();
+  const clock = { now: () => 0, sleep: () => new Promise<void>(() => undefined) };
+  const checks = [waits, { command: 'exit 1' }];
+  const run = checkHealth(machine(), { deadline: 60_000, clock, checks, signal: stop.signal });
+  const pid = async (): Promise<number> => {
+    const text = machine().files.readTextIfAny('/child') ?? '';
+    return text.endsWith('\n') ? Number(text) : Bun.sleep(5).then(pid);
+  };
+  const child = await pid();
+  stop.abort();
+  await expect(run).rejects.toMatchObject({ code: 'INTERRUPTED', exitCode: 130 });
+  expect(isAlive(child)).toBe(false);
+});
+
+test('services that do not answer are a failure, and not waited for without an end', async () => {
+  const { files } = machine();
+  files.makeDirectory('/run/systemd/system');
+  const timeouts: (number | undefined)[] = [];
+  const host = directoryHost(folder, {
+    run([, verb], { timeout }) {
+      timeouts.push(timeout);
+      if (verb === 'list-units') throw new Error('Connection timed out');
+      return { stdout: 'Id=x.target\nActiveState=active\n' };
+    },
+  });
+  const checks = [{ units: ['a', 'b'], timeout: '7s' }];
+  const result = await checkHealth(host, { deadline: 0, clock: fakeClock(), checks });
+  expect(result.failures).toEqual(['it cannot be told which services failed: Connection timed out']);
+  expect(timeouts).toEqual([30_000, 30_000, 7000, 7000]);
 });
 
 test('checks that config_url names count as a stage of the boot fetched them, and are missed where none did', async () => {

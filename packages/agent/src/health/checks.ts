@@ -2,7 +2,9 @@ import type { HealthCheckKeys } from '@kairos/config/schema/health';
 import { durationMilliseconds } from '@kairos/config/schema/health';
 import { reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
-import type { Host } from '@kairos/host/host';
+import type { Host, RunOptions } from '@kairos/host/host';
+import { throwIfStopped } from '@kairos/host/streams';
+import type { Clock } from '../clock.ts';
 import { readExtensionRecords } from '../extensions/record.ts';
 import {
   type Findings,
@@ -36,19 +38,19 @@ export interface HealthResult {
   readonly checks: readonly CheckResult[];
 }
 
-/** Time as the checks see it; a test has its own. */
-export interface Clock {
-  /** Milliseconds from an arbitrary point. */
-  now(): number;
-  sleep(milliseconds: number): Promise<void>;
-}
-
 export interface HealthOptions {
   /** Milliseconds that all checks have together. 0: each is run once. */
   readonly deadline: number;
   readonly clock: Clock;
   /** `health.checks` of the configuration. */
   readonly checks?: readonly HealthCheckKeys[];
+  /** Stops the checks, and the programs that run for them. */
+  readonly signal?: AbortSignal;
+}
+
+/** A host whose programs run with these options where none are given. */
+function runningWith(host: Host, options: RunOptions): Host {
+  return { ...host, run: (argv, given) => host.run(argv, { ...options, ...given }) };
 }
 
 /** A check that may get better with time. */
@@ -127,8 +129,26 @@ function configuredCheck(keys: HealthCheckKeys, index: number): Check {
 /** Milliseconds between two runs of a check that fails. */
 const retryInterval = 5000;
 
-/** Runs a check until it succeeds or there is no time left. */
-async function settle(host: Host, check: Check, end: number, clock: Clock): Promise<CheckResult> {
+/** Sleeps until the time is over or the signal fires. */
+async function pause(
+  milliseconds: number,
+  { clock, signal }: Pick<HealthOptions, 'clock' | 'signal'>,
+): Promise<void> {
+  const stopped = Promise.withResolvers<void>();
+  const stop = () => stopped.resolve();
+  signal?.addEventListener('abort', stop, { once: true });
+  await Promise.race([clock.sleep(milliseconds), stopped.promise]);
+  signal?.removeEventListener('abort', stop);
+}
+
+/** Runs a check until it succeeds, there is no time left, or all is stopped. */
+async function settle(
+  host: Host,
+  check: Check,
+  end: number,
+  options: Pick<HealthOptions, 'clock' | 'signal'>,
+): Promise<CheckResult> {
+  const { clock, signal } = options;
   const { name, from, required } = check;
   const started = clock.now();
   for (;;) {
@@ -136,16 +156,16 @@ async function settle(host: Host, check: Check, end: number, clock: Clock): Prom
     const limit = Math.min(check.timeout ?? Number.POSITIVE_INFINITY, left > 1 ? left : defaultRun);
     let reason: string | undefined;
     try {
-      reason = await check.run(host, limit);
+      reason = await check.run(runningWith(host, { timeout: limit }), limit);
     } catch (error) {
       reason = reasonOf(error);
     }
     const milliseconds = Math.round(clock.now() - started);
     if (reason === undefined) return { name, from, required, status: 'ok', milliseconds };
-    if (clock.now() + retryInterval >= end) {
+    if (clock.now() + retryInterval >= end || signal?.aborted) {
       return { name, from, required, status: 'failed', reason, milliseconds };
     }
-    await clock.sleep(retryInterval);
+    await pause(retryInterval, options);
   }
 }
 
@@ -164,12 +184,19 @@ function findingsCheck(name: string, { failures }: Findings): CheckResult {
  * Whether this boot is good: what the boot reported, our own services, whether the init reached its target, then the
  * user's checks. A required check that fails is run again until the deadline has passed, all of them side by side; the
  * others are run once, after them. Changes nothing.
+ * @throws KairosError `INTERRUPTED`
  */
-export async function checkHealth(host: Host, options: HealthOptions): Promise<HealthResult> {
-  const { clock, deadline } = options;
+export async function checkHealth(machine: Host, options: HealthOptions): Promise<HealthResult> {
+  const { clock, deadline, signal } = options;
+  // What hangs must not hang the verdict, and a check that has exited is over, whatever it started.
+  const host = runningWith(machine, {
+    ...{ timeout: defaultRun, leavesOthers: true },
+    ...(signal === undefined ? {} : { signal }),
+  });
   const end = clock.now() + deadline;
   const report = judgeBootReport(host.files.readTextIfAny(paths.bootReport));
   const services = await failedServices(host);
+  throwIfStopped(signal);
   const checks: CheckResult[] = [findingsCheck('boot report', report), findingsCheck('stages', services)];
   const failures = [...report.failures, ...services.failures];
   const extensions = (readExtensionRecords(host.files) ?? [])
@@ -187,10 +214,12 @@ export async function checkHealth(host: Host, options: HealthOptions): Promise<H
   };
   const all = [init, ...directoryChecks(host), ...(options.checks ?? []).map(configuredCheck)];
   const required = all.filter((check) => check.required);
-  checks.push(...(await Promise.all(required.map((check) => settle(host, check, end, clock)))));
+  checks.push(...(await Promise.all(required.map((check) => settle(host, check, end, options)))));
   for (const check of all) {
-    if (!check.required) checks.push(await settle(host, check, clock.now(), clock));
+    throwIfStopped(signal);
+    if (!check.required) checks.push(await settle(host, check, clock.now(), options));
   }
+  throwIfStopped(signal);
   for (const { name, required: counts, reason } of checks) {
     if (reason === undefined || name === 'boot report' || name === 'stages') continue;
     (counts ? failures : warnings).push(`${name}: ${reason}`);

@@ -46,9 +46,14 @@ const ownServices = ['cos-setup-fs', 'cos-setup-boot', 'cos-setup-network'] as c
 export async function failedServices(host: Host): Promise<Findings> {
   let failed: string[] = [];
   if (isSystemd(host)) {
-    const { stdout } = await host.run([
-      ...(['systemctl', 'list-units', '--state=failed', '--plain', '--no-legend'] as const),
-    ]);
+    let stdout: string;
+    try {
+      ({ stdout } = await host.run([
+        ...(['systemctl', 'list-units', '--state=failed', '--plain', '--no-legend'] as const),
+      ]));
+    } catch (error) {
+      return { failures: [`it cannot be told which services failed: ${reasonOf(error)}`], warnings: [] };
+    }
     failed = stdout
       .split('\n')
       .map((line) => line.trim().split(/\s+/)[0] ?? '')

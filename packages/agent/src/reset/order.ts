@@ -145,7 +145,9 @@ export class ResetOrder {
     const { state, otherMounts } = this.facts;
     if (state.damage === undefined)
       this.add('prepare', { kind: 'make-writable', mountPoint: state.mountPoint });
-    for (const other of otherMounts) this.add('prepare', { kind: 'make-writable', mountPoint: other });
+    for (const other of otherMounts) {
+      this.add('prepare', { kind: 'make-writable', mountPoint: other, optional: true });
+    }
   }
 
   /** From then on the boot loader starts the reset again until it is done. */
@@ -254,7 +256,9 @@ export class ResetOrder {
       this.add('after-reset', {
         ...{ kind: 'mount', device, target: recordPlace.path, type, options: ['noatime'] },
       });
-    } else if (recordPlace) this.add('after-reset', { kind: 'make-writable', mountPoint: recordPlace.path });
+    } else if (recordPlace) {
+      this.add('after-reset', { kind: 'make-writable', mountPoint: recordPlace.path, optional: true });
+    }
     if (chrootStage) {
       const oemPlace = oem && (this.erases('oem') ? paths.oem : oem.place);
       this.add('after-reset', {
@@ -289,7 +293,7 @@ export class ResetOrder {
       ['next_entry', 'saved_entry'].some((name) => Boolean(variables[name]));
     const hasSaved = user !== undefined && saved(userEnvironment);
     if (hasSaved && oem?.place !== undefined) {
-      this.add('done', { kind: 'make-writable', mountPoint: oem.place });
+      this.add('done', { kind: 'make-writable', mountPoint: oem.place, optional: true });
     }
     if (hasSaved || saved(installationEnvironment)) {
       this.add('done', {

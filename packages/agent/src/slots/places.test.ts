@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { parse } from 'yaml';
 import { readBootFailures } from '../boot/failures.ts';
+import { applyGrubOptions } from '../boot/grub-options.ts';
 import { bootEntry } from '../commands/boot-entry.ts';
 import { markBootGood } from '../commands/boot-good.ts';
 import { reset } from '../commands/reset.ts';
@@ -61,15 +62,51 @@ const damaged = {
     throw new Error('bad superblock');
   },
 };
-const unread = async (more: object) => parse(await state(scene.boot('recovery', more))).unread;
+/** Time that passes by waiting. */
+function passing(onSleep: (now: number) => void = () => undefined) {
+  let now = 0;
+  const sleep = async (time: number) => {
+    now += time;
+    onSleep(now);
+  };
+  return { now: () => now, sleep };
+}
+const unread = async (more: object, clock = passing()) =>
+  parse(await state(scene.boot('recovery', more), { clock })).unread;
 
 test('what cannot be looked into is told, with the reason', async () => {
   expect(await unread({})).toBeUndefined();
   expect(await unread(asUser)).toEqual(['COS_STATE: it is not mounted, and only root can look into it']);
   expect(await unread(damaged)).toEqual(['COS_STATE: bad superblock']);
   const lock = tryLock(scene.boot('recovery').files, lockPath, holder('reset'));
-  expect(await unread({})).toEqual(['COS_STATE: it may be changing (reset, process 4711, running for 0 s)']);
+  const clock = passing();
+  expect(await unread({}, clock)).toEqual([
+    'COS_STATE: it may be changing (reset, process 4711, running for 0 s)',
+  ]);
+  expect(clock.now()).toBe(3000);
   if (lock.held) lock.release();
+});
+
+test('what is done in a moment is waited for', async () => {
+  for (const look of [
+    (clock: ReturnType<typeof passing>) => unread({}, clock),
+    // Else the whole first boot would be done again at the next start.
+    (clock: ReturnType<typeof passing>) =>
+      applyGrubOptions(
+        scene.boot('active'),
+        { a: 'b' },
+        { warn: () => undefined, now: () => new Date(), clock },
+      ),
+    (clock: ReturnType<typeof passing>) => resetStatus(scene.boot('recovery'), () => undefined, clock),
+  ]) {
+    const lock = tryLock(scene.boot('recovery').files, lockPath, holder('boot-good'));
+    const clock = passing((now) => {
+      if (lock.held && now === 200) lock.release();
+    });
+    await look(clock);
+    expect(clock.now()).toBe(200);
+  }
+  expect(await unread({})).toBeUndefined();
 });
 
 test('a live medium leaves the disks alone', async () => {
@@ -78,9 +115,11 @@ test('a live medium leaves the disks alone', async () => {
   expect(host.mountLog).toEqual([]);
 });
 
-test('what changes slots waits until a look has ended', () => {
+test.each([true, false])('what changes slots waits until a look has ended that says so: %p', (says) => {
   const { files } = scene.boot('active');
   const lock = tryLock(files, lockPath, holder(lookWork));
+  // In the instant before and after it, nobody is named.
+  if (!says) writeFileSync(files.real(lockPath), '');
   expect(lock.held).toBe(true);
   // The look ends while the other one sleeps.
   const sleep = Bun.sleepSync;
@@ -116,7 +155,7 @@ test('who mounts partitions to look at them does not do so while another one wor
   // What is mounted anyway can be looked at, and what became of a reset is noted elsewhere too.
   expect((await bootEntry(scene.boot('active'))).next.reason).toBe('default');
   const recovery = scene.boot('recovery');
-  expect((await resetStatus(recovery, () => undefined)).status).toBe('none');
+  expect((await resetStatus(recovery, () => undefined, passing())).status).toBe('none');
   expect(recovery.mountLog).toEqual([]);
   if (lock.held) lock.release();
   expect((await bootEntry(recovery)).next.reason).toBe('default');

@@ -3,6 +3,7 @@ import { type ImageManifest, imageManifestSchema } from '@kairos/facts/image-man
 import { slotFiles } from '@kairos/facts/slot';
 import type { HostFiles } from '@kairos/host/host';
 import { digestOnDisk, type StreamOptions } from '@kairos/host/streams';
+import { readableText } from '../read-record.ts';
 
 /** A directory of a slot as it is found. */
 export interface SlotView {
@@ -20,7 +21,7 @@ export function manifestDigest(bytes: Uint8Array | string): string {
 
 /** Reads a slot by its `image.json`; `undefined` where there is none that can be read. */
 export function readSlot(files: HostFiles, directory: string): SlotView | undefined {
-  const text = files.readTextIfAny(`${directory}/${slotFiles.manifest}`);
+  const text = readableText(files, `${directory}/${slotFiles.manifest}`);
   if (text === undefined) return undefined;
   let parsed: unknown;
   try {

@@ -10,6 +10,7 @@ import type { Mount } from '@kairos/host/mount-table';
 import { assessment, type BootEnvironment, nextBoot, readEnvironment } from '../boot/choice.ts';
 import { type BootFailure, readBootFailures } from '../boot/failures.ts';
 import { type ExtensionOutcome, readExtensionRecords } from '../extensions/record.ts';
+import { readableText } from '../read-record.ts';
 import { type ResetJournal, readResetJournal, resetJournalName, resetStatusPath } from '../reset/journal.ts';
 import { judgeReset, type ResetStatus, resetMarks } from '../reset/status.ts';
 import type { SlotPlaces } from '../slots/places.ts';
@@ -182,9 +183,10 @@ function slotState(
   retired: string | undefined,
 ): SlotState | undefined {
   const directory = `${mountPoint}${slotDirectory(slot)}`;
-  const text = host.files.readTextIfAny(`${directory}/${slotFiles.manifest}`);
-  if (text === undefined) return undefined;
-  const digest = manifestDigest(text);
+  const path = `${directory}/${slotFiles.manifest}`;
+  if (!host.files.exists(path)) return undefined;
+  const text = readableText(host.files, path);
+  const digest = text === undefined ? '' : manifestDigest(text);
   const view = readSlot(host.files, directory);
   // A damaged slot is shown as one and does not hide the rest of the state.
   if (!view) {
@@ -217,7 +219,7 @@ function retiredImage(host: Host, state: string | undefined, blocks: BootEnviron
   const failed = blocks.assessment[assessment.failed];
   if (state === undefined) return failed;
   const directory = `${state}${slotDirectory('active')}`;
-  const active = host.files.readTextIfAny(`${directory}/${slotFiles.manifest}`);
+  const active = readableText(host.files, `${directory}/${slotFiles.manifest}`);
   return active !== undefined && manifestDigest(active) === failed ? undefined : failed;
 }
 

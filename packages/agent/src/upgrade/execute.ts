@@ -56,7 +56,12 @@ export async function carryOut(step: UpgradeAction, context: UpgradeContext): Pr
   throwIfStopped(signal);
   switch (step.kind) {
     case 'make-writable':
-      return makeWritable(host, step.mountPoint, cleanup);
+      try {
+        return makeWritable(host, step.mountPoint, cleanup);
+      } catch (error) {
+        if (!step.optional) throw error;
+        return context.warn(`${step.mountPoint} stays read-only: ${reasonOf(error)}`);
+      }
     case 'copy-image':
       return copyImage(step, context);
     case 'check-config':

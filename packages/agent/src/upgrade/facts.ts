@@ -2,11 +2,12 @@ import type { BootloaderPayload } from '@kairos/artifacts/bootloader-payload';
 import type { Architecture } from '@kairos/facts/architecture';
 import type { BootState } from '@kairos/facts/boot-state';
 import { cmdlineValue } from '@kairos/facts/cmdline';
-import { reasonOf } from '@kairos/facts/errors';
+import { isSystemError, reasonOf } from '@kairos/facts/errors';
 import { labels, partitionNames } from '@kairos/facts/labels';
 import { paths } from '@kairos/facts/paths';
 import { MiB } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
+import { diskErrors } from '@kairos/host/disk-errors';
 import type { Disk } from '@kairos/host/disks';
 import type { Host, HostFiles } from '@kairos/host/host';
 import { digestOnDisk, readStream } from '@kairos/host/streams';
@@ -20,6 +21,7 @@ import {
   planBootloaderUpdate,
 } from '../boot/bootloader-update.ts';
 import { readEnvironment } from '../boot/choice.ts';
+import { openOem } from '../boot/environment.ts';
 import type { Cleanup } from '../cleanup.ts';
 import { type OpenPartition, openPartition } from '../slots/partition-access.ts';
 import { damageOf, manifestDigest, readSlot, treeSize } from '../slots/view.ts';
@@ -92,8 +94,13 @@ export async function presentFiles(
     const path = `${directory}/${name}`;
     const status = files.status(path);
     if (status?.kind !== 'file' || status.size !== image.files.get(name)) continue;
-    const found = await digestOnDisk(files, path, { signal });
-    if (found.digest === image.manifest.files[name]?.digest) present.push(name);
+    try {
+      const found = await digestOnDisk(files, path, { signal });
+      if (found.digest === image.manifest.files[name]?.digest) present.push(name);
+    } catch (error) {
+      // It lies where the disk is bad, and is written anew elsewhere.
+      if (!isSystemError(error, ...diskErrors)) throw error;
+    }
   }
   if (present.length === names.length && readSlot(files, directory)?.digest === digest) {
     present.push(slotFiles.manifest);
@@ -261,7 +268,7 @@ export async function gatherUpgradeFacts(options: GatherOptions): Promise<Upgrad
         ? undefined
         : 'files are missing or have another size'
       : await damageOf(files, `${cos}/${slot}`, { signal });
-  const oem = slot === 'active' ? openPartition(host, disk, 'oem', cleanup) : undefined;
+  const oem = slot === 'active' ? openOem(host, disk, cleanup, warn) : undefined;
   const userPath = oem ? `${oem.mountPoint}/grubenv` : `${place.mountPoint}/grub_oem_env`;
   let persistent: OpenPartition | undefined;
   try {

@@ -97,7 +97,7 @@ export interface LeftoversPlan {
   readonly passive: SlotPlace;
   /** Slots that went out and stay until the next start, as the system runs from them. */
   readonly running: readonly DiscardedSlot[];
-  /** Whether what was in transition runs, and so keeps its space. */
+  /** Whether what goes by the name of transition in the end runs, and so keeps its space. */
   readonly transitionRuns: boolean;
 }
 
@@ -120,10 +120,15 @@ export function planLeftovers(found: SlotsFound, keepsCopy: boolean): LeftoversP
     transition: transition.slot?.digest,
     transitionThere: transition.there,
   });
-  const transitionRuns = interruption === 'done' && runsFrom(found, transition.slot, staying);
+  const transitionRuns =
+    interruption === 'switched'
+      ? runsFrom(found, passive.slot, [target.slot, transition.slot])
+      : interruption === 'done' && runsFrom(found, transition.slot, staying);
   if (interruption === 'switched') actions.push(...giveName(found, 'passive', passive.there));
   if (interruption === 'done') actions.push(...throwAway(found, transition.slot, transitionRuns));
-  if (interruption === 'switched' && passive.there) actions.push(...throwAway(found, passive.slot, false));
+  if (interruption === 'switched' && passive.there) {
+    actions.push(...throwAway(found, passive.slot, transitionRuns));
+  }
   if (interruption === 'copying' && !keepsCopy) {
     actions.push({ kind: 'remove', path: `${cosOf(found)}/transition` });
   }

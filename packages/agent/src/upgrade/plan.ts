@@ -133,7 +133,9 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
 
   if (!running || leftovers.actions.length > 0 || facts.bootloader.steps.length > 0) {
     add('recover', { kind: 'make-writable', mountPoint });
-    for (const other of facts.otherMounts) add('recover', { kind: 'make-writable', mountPoint: other });
+    for (const other of facts.otherMounts) {
+      add('recover', { kind: 'make-writable', mountPoint: other, optional: true });
+    }
   }
   add('recover', ...leftovers.actions);
   if (leftovers.interruption === 'switched') {

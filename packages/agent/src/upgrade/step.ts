@@ -24,7 +24,12 @@ export type UpgradeAction =
     >
   | BootloaderStep
   /** Makes a mounted partition writable until the end. */
-  | { readonly kind: 'make-writable'; readonly mountPoint: string }
+  | {
+      readonly kind: 'make-writable';
+      readonly mountPoint: string;
+      /** Where it stays read-only, that is told, and so is all that cannot be written there. */
+      readonly optional?: boolean;
+    }
   /** Writes the image's files into a directory; those that are there and right stay. */
   | {
       readonly kind: 'copy-image';
