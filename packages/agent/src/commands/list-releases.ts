@@ -137,5 +137,5 @@ export async function listReleases(host: Host, options: ListReleasesOptions): Pr
 
 /** The list as YAML. */
 export function releasesToYaml(list: ReleaseList): string {
-  return stringify(list);
+  return stringify(list, { aliasDuplicateObjects: false });
 }

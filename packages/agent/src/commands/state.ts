@@ -1,5 +1,4 @@
 import type { Host } from '@kairos/host/host';
-import { stringify } from 'yaml';
 import type { Clock } from '../clock.ts';
 import { lookAtSlots } from '../slots/places.ts';
 import { printValue, queryValue } from '../state/query.ts';
@@ -19,7 +18,7 @@ const plainQuery = /^\s*\.?(?!slots\b|unread\b|next_boot\b|reset\b)[a-z_]+\b/;
 /** `kairos-agent state`: the whole as YAML, or as JSON. */
 export async function state(host: Host, options: StateOptions = {}): Promise<string> {
   const found = await withSlots(host, options);
-  return options.json ? `${JSON.stringify(found, undefined, 2)}\n` : stringify(found);
+  return options.json ? `${JSON.stringify(found, undefined, 2)}\n` : printValue(found);
 }
 
 /**

@@ -36,3 +36,10 @@ test.each(['oem | keys', 'list[', '..', 'a.b.'])('%s is refused', (query) => {
 test('a point alone is the whole', () => {
   expect(queryValue(value, '.')).toBe(value);
 });
+
+test('what is there twice is printed twice, so that a line can be searched for', () => {
+  const slot = { version: 'v1' };
+  expect(printValue({ active: slot, passive: slot })).toBe(
+    'active:\n  version: v1\npassive:\n  version: v1\n',
+  );
+});

@@ -52,5 +52,5 @@ export function queryValue(value: unknown, query: string): unknown {
 /** A value as `state get` prints it: scalars bare, nothing as an empty line, mappings and lists as YAML. */
 export function printValue(value: unknown): string {
   if (value === undefined || value === null) return '\n';
-  return typeof value === 'object' ? stringify(value) : `${value}\n`;
+  return typeof value === 'object' ? stringify(value, { aliasDuplicateObjects: false }) : `${value}\n`;
 }
