@@ -8,7 +8,6 @@ import {
   existsSync,
   fchmodSync,
   fchownSync,
-  fstatSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -23,9 +22,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isSystemError, KairosError } from '@kairos/facts/errors';
-import { formatSize } from '@kairos/facts/size';
+import { isSystemError } from '@kairos/facts/errors';
 import type { FileStatus, HostFiles, WriteOptions } from './host.ts';
+import { readOrdinary } from './ordinary-file.ts';
 import { exchangeCall } from './system-calls.ts';
 
 /** Syncs a file, or a directory's names, to its disk. */
@@ -105,34 +104,6 @@ export function writeDurably(path: string, content: string | Uint8Array, options
   syncPath(dirname(path));
 }
 
-function readOrdinary(place: string, path: string, maximumBytes: number): string {
-  // Not waiting: a pipe that nobody writes to would not even open.
-  const descriptor = openSync(place, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const status = fstatSync(descriptor);
-    if (!status.isFile()) {
-      throw new KairosError('FILE_NOT_ORDINARY', `${path} is not an ordinary file`, { exit: 'invalidInput' });
-    }
-    const tooLarge = (size: string) =>
-      new KairosError('FILE_TOO_LARGE', `${path} has ${size}; at most ${formatSize(maximumBytes)} are read`, {
-        exit: 'invalidInput',
-      });
-    if (status.size > maximumBytes) throw tooLarge(formatSize(status.size));
-    // Files of /proc say that they have no size, and others may grow meanwhile.
-    let bytes = Buffer.allocUnsafe(status.size + 1);
-    let length = 0;
-    for (;;) {
-      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
-      if (count === 0) return bytes.toString('utf8', 0, length);
-      length += count;
-      if (length > maximumBytes) throw tooLarge(`more than ${formatSize(maximumBytes)}`);
-      if (length === bytes.length) bytes = Buffer.concat([bytes], Math.min(2 * length, maximumBytes) + 4096);
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 function statusOf(path: string): FileStatus | undefined {
   try {
     const status = lstatSync(path);
@@ -167,7 +138,8 @@ export function filesBelow(root: string): HostFiles {
     exists: (path) => existsSync(real(path)),
     readText: (path) => readFileSync(real(path), 'utf8'),
     readBytes: (path) => readFileSync(real(path)),
-    readOrdinaryText: (path, maximumBytes) => readOrdinary(real(path), path, maximumBytes),
+    readOrdinaryText: (path, maximumBytes) =>
+      readOrdinary(real(path), maximumBytes, { shown: path }).toString('utf8'),
     readPart(path, offset, length) {
       const descriptor = openSync(real(path), 'r');
       try {

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
+import { openOrdinary } from '@kairos/host/ordinary-file';
 import { compressionOf, decompress } from './decompress.ts';
-import { openOrdinary, readFileStream, readRange, skippingStream, writeFully } from './file-stream.ts';
+import { readFileStream, readRange, skippingStream, writeFully } from './file-stream.ts';
 import { tarError } from './tar-header.ts';
 import { entryPath } from './tar-path.ts';
 import { readTar } from './tar-read.ts';
@@ -58,7 +59,7 @@ async function uncompressed(path: string, name: string): Promise<FileHandle> {
 export async function indexArchive(path: string, name = path): Promise<ArchiveFiles> {
   let handle: FileHandle;
   try {
-    handle = await openOrdinary(path);
+    handle = await openOrdinary(path, { exit: 'corruptSource' });
   } catch (error) {
     if (error instanceof KairosError) {
       throw new KairosError('ARCHIVE_NOT_FOUND', `${name} is not a file`, { exit: 'notFound', cause: error });

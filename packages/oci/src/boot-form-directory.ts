@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
 import { mediaTypes } from '@kairos/facts/media-types';
 import { slotFiles } from '@kairos/facts/slot';
+import { readOrdinary } from '@kairos/host/ordinary-file';
 import type { BootForm } from './boot-form.ts';
 import { parseSlotManifest } from './boot-form-manifest.ts';
 import type { Descriptor } from './descriptor.ts';
 import { sha256Of, verified } from './digest.ts';
-import { readFileStream, readOrdinaryFile } from './file-stream.ts';
+import { readFileStream } from './file-stream.ts';
 import { maximumDocument } from './manifest.ts';
 
 /**
@@ -20,7 +21,7 @@ import { maximumDocument } from './manifest.ts';
 export function bootFormFromDirectory(path: string, name = path): BootForm {
   let bytes: Uint8Array;
   try {
-    bytes = readOrdinaryFile(join(path, slotFiles.manifest), maximumDocument);
+    bytes = readOrdinary(join(path, slotFiles.manifest), maximumDocument, { exit: 'corruptSource' });
   } catch (error) {
     if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error;
     throw new KairosError('NO_BOOT_FORM', `No slot of an OS image in ${name}: no ${slotFiles.manifest}`, {

@@ -50,5 +50,8 @@ test.each<[string, string, () => unknown]>([
   const path = join(folder, name);
   writeFileSync(path, '');
   truncateSync(path, 5 * 1024 * 1024);
-  expect(await failure((async () => read())())).toEqual([code, `${path} has 5.0 MiB, more than 4.0 MiB`]);
+  expect(await failure((async () => read())())).toEqual([
+    code,
+    `${path} has 5.0 MiB; at most 4.0 MiB are read`,
+  ]);
 });

@@ -1,61 +1,8 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
-import { KairosError } from '@kairos/facts/errors';
-import { formatSize } from '@kairos/facts/size';
+import type { FileHandle } from 'node:fs/promises';
+import { openOrdinary } from '@kairos/host/ordinary-file';
 import type { SkippingStream } from './byte-reader.ts';
 
 const chunkSize = 256 * 1024;
-
-/** Not waiting: a pipe that nobody writes to would not even open. */
-const readingFlags = constants.O_RDONLY | constants.O_NONBLOCK;
-
-const notOrdinary = (path: string) =>
-  new KairosError('FILE_NOT_ORDINARY', `${path} is not an ordinary file`, { exit: 'corruptSource' });
-
-/**
- * Opens a file of somebody else's folder for reading.
- * @throws KairosError `FILE_NOT_ORDINARY` for what could keep a reader waiting or never end: pipes, devices, directories;
- *   and the system's errors
- */
-export async function openOrdinary(path: string): Promise<FileHandle> {
-  const handle = await open(path, readingFlags);
-  try {
-    if (!(await handle.stat()).isFile()) throw notOrdinary(path);
-    return handle;
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-}
-
-/**
- * A small file of somebody else's folder, whole.
- * @throws KairosError `FILE_NOT_ORDINARY`, `FILE_TOO_LARGE` beyond `limit` bytes, and the system's errors
- */
-export function readOrdinaryFile(path: string, limit: number): Uint8Array {
-  const descriptor = openSync(path, readingFlags);
-  try {
-    const status = fstatSync(descriptor);
-    if (!status.isFile()) throw notOrdinary(path);
-    if (status.size > limit) {
-      throw new KairosError(
-        'FILE_TOO_LARGE',
-        `${path} has ${formatSize(status.size)}, more than ${formatSize(limit)}`,
-        { exit: 'corruptSource' },
-      );
-    }
-    const bytes = Buffer.alloc(status.size);
-    let length = 0;
-    while (length < bytes.length) {
-      const count = readSync(descriptor, bytes, length, bytes.length - length, length);
-      if (count === 0) break;
-      length += count;
-    }
-    return bytes.subarray(0, length);
-  } finally {
-    closeSync(descriptor);
-  }
-}
 
 /**
  * The bytes of an open file from `offset`, at most `length` of them; fewer where the file ends before. The handle
@@ -79,7 +26,7 @@ export async function* readRange(
 
 /** The bytes of a file from `offset` on, in large pieces. Fails with the system's error (`ENOENT`, ...), and as {@link openOrdinary}. */
 export async function* readFileStream(path: string, offset = 0): AsyncGenerator<Uint8Array> {
-  const handle = await openOrdinary(path);
+  const handle = await openOrdinary(path, { exit: 'corruptSource' });
   try {
     yield* readRange(handle, offset, Number.MAX_SAFE_INTEGER - offset);
   } finally {

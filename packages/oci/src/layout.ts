@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
+import { readOrdinary } from '@kairos/host/ordinary-file';
 import { z } from 'zod';
 import { type ContentSource, readIndex, readManifest } from './content.ts';
 import type { Descriptor } from './descriptor.ts';
 import { parseDigest, readWhole, shortDigest, verified } from './digest.ts';
-import { readFileStream, readOrdinaryFile } from './file-stream.ts';
+import { readFileStream } from './file-stream.ts';
 import { type ImageIndex, type Manifest, maximumDocument, parseIndex } from './manifest.ts';
 
 const layoutFileSchema = z.object({ imageLayoutVersion: z.string().regex(/^1\./) });
@@ -59,7 +60,7 @@ function blobMissing(name: string, { digest }: Descriptor, cause: unknown): Kair
 export function openLayout(path: string, name = path): Layout {
   const read = (file: string): Uint8Array => {
     try {
-      return readOrdinaryFile(join(path, file), maximumDocument);
+      return readOrdinary(join(path, file), maximumDocument, { exit: 'corruptSource' });
     } catch (error) {
       if (error instanceof KairosError) {
         throw new KairosError('LAYOUT_INVALID', error.message, { exit: 'corruptSource', cause: error });

@@ -6,6 +6,7 @@ import { annotations } from '@kairos/facts/media-types';
 import { slotFiles } from '@kairos/facts/slot';
 import { didYouMean } from '@kairos/facts/suggest';
 import type { Host } from '@kairos/host/host';
+import { openOrdinary } from '@kairos/host/ordinary-file';
 import { openArchive } from './archive.ts';
 import type { BootForm } from './boot-form.ts';
 import { findBootForm } from './boot-form-content.ts';
@@ -14,7 +15,6 @@ import { type ContainerImage, findContainerImage } from './container-image.ts';
 import type { ContentSource } from './content.ts';
 import { fileCredentials } from './credentials.ts';
 import { compressionOf } from './decompress.ts';
-import { openOrdinary } from './file-stream.ts';
 import { isLayout, openLayout } from './layout.ts';
 import { parseReference, withoutPassword } from './reference.ts';
 import { machineRegistries } from './registries-config.ts';
@@ -175,7 +175,7 @@ function ofPath(parsed: ParsedSource, uri: string, path: string): OpenSource {
 
 /** Whether a file begins as tar archives do, compressed or not. */
 async function looksLikeArchive(path: string): Promise<boolean> {
-  const handle = await openOrdinary(path);
+  const handle = await openOrdinary(path, { exit: 'corruptSource' });
   try {
     const start = Buffer.alloc(512);
     await handle.read(start, 0, 512, 0);
