@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from '@kairos/facts/architecture';
 import { isSystemError, KairosError } from '@kairos/facts/errors';
@@ -137,8 +138,15 @@ export async function bootstrapDebian(
   return { archive, reused: false };
 }
 
+/** A file, or a pipe such as `/dev/stdin` that somebody's program writes to. */
+function archiveBytes(path: string): AsyncIterable<Uint8Array> {
+  return statSync(path).isFile()
+    ? readFileStream(path)
+    : createReadStream(path, { highWaterMark: 256 * 1024 });
+}
+
 /**
- * Unpacks the archive of a root, also a compressed one.
+ * Unpacks the archive of a root, also a compressed one, or one that comes through a pipe.
  * @throws KairosError `BASE_NOT_FOUND`, `TAR_*`, `NO_SPACE`, `UNPACK_FAILED`, `COMPRESSION_UNSUPPORTED`
  */
 export async function unpackArchive(
@@ -151,7 +159,7 @@ export async function unpackArchive(
     throw new KairosError('BASE_NOT_FOUND', `The archive ${archive} is not there`, { exit: 'notFound' });
   }
   try {
-    const { entries } = await applyLayer(decompress(readFileStream(archive), archive), root, {
+    const { entries } = await applyLayer(decompress(archiveBytes(archive), archive), root, {
       ...archivePolicy,
       // Archives of whole roots come with a few nodes in /dev, where an operating system mounts its own.
       devices: 'skip-in-dev',
