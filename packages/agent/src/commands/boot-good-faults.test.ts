@@ -2,9 +2,11 @@ import { describe, expect, test } from 'bun:test';
 import { labels } from '@kairos/facts/labels';
 import type { DirectoryHost } from '@kairos/host/directory';
 import type { Host } from '@kairos/host/host';
+import { tryLock } from '@kairos/host/lock';
 import { readBootFailures } from '../boot/failures.ts';
 import { failingDisk } from '../fixture-failing-disk.ts';
 import { silent, twoSlots } from '../fixture-two-slots.ts';
+import { lockPath } from '../operation.ts';
 import { readSlot } from '../slots/view.ts';
 import { readState } from '../state/state.ts';
 import { bootEntry } from './boot-entry.ts';
@@ -162,4 +164,52 @@ test('a keeper that has just ended does not keep the others from hearing that th
   for (const pid of [41, 42]) host.files.symlink('/dev/watchdog0', `/proc/${pid}/fd/6`);
   const { verdict, warnings } = await good(host);
   expect([verdict, warnings, told]).toEqual(['good', [], ['41', '42']]);
+});
+
+describe('somebody changes the slots', () => {
+  const holdLock = (host: Host) => {
+    const attempt = tryLock(host.files, lockPath, { pid: 7, work: 'upgrade', since: '2026-01-02T03:04:05Z' });
+    if (!attempt.held) throw new Error('the lock is taken');
+    return attempt.release;
+  };
+  const run = (host: Host, sleep: (milliseconds: number) => void, signal?: AbortSignal) => {
+    const told: string[] = [];
+    let now = 0;
+    const clock = {
+      now: () => now,
+      async sleep(milliseconds: number) {
+        now += milliseconds;
+        sleep(now);
+      },
+    };
+    const work = markBootGood(host, {
+      ...{ reboot: false, clock, now: () => new Date('2026-01-02T03:05:05Z') },
+      ...(signal === undefined ? {} : { signal }),
+      onProgress: ({ message }) => told.push(message),
+    });
+    return { work, told, passed: () => now };
+  };
+  const hour = 3_600_000;
+
+  test('for hours: the verdict comes after it, and it is said once what is waited for', async () => {
+    setAssessment({ kairos_tries: '2' });
+    const host = scene().boot('active');
+    const release = holdLock(host);
+    const { work, told, passed } = run(host, (now) => now === 3 * hour && release());
+    expect((await work).verdict).toBe('good');
+    expect([told[0], passed()]).toEqual(['waiting: upgrade, process 7, running for 60 s', 3 * hour]);
+    expect(told.filter((message) => message.startsWith('waiting'))).toHaveLength(1);
+    expect(env('/state/boot_assessment').kairos_tries).toBeUndefined();
+  });
+
+  test('and this is stopped meanwhile', async () => {
+    setAssessment({ kairos_tries: '2' });
+    const host = scene().boot('active');
+    const release = holdLock(host);
+    const stop = new AbortController();
+    const { work } = run(host, (now) => now === hour && stop.abort(), stop.signal);
+    await expect(work).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    release();
+    expect(env('/state/boot_assessment').kairos_tries).toBe('2');
+  });
 });

@@ -1,7 +1,8 @@
 import { cmdlineWords } from '@kairos/facts/cmdline';
-import { KairosError, reasonOf } from '@kairos/facts/errors';
+import { reasonOf } from '@kairos/facts/errors';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
+import { throwIfStopped } from '@kairos/host/streams';
 import { assessment, forgetUnloadable, goodStarts } from '../boot/choice.ts';
 import { type BootBlocks, openBootBlocks } from '../boot/environment.ts';
 import { bootFailuresDirectory, keepBootFailure, readBootFailures } from '../boot/failures.ts';
@@ -11,7 +12,14 @@ import { type Clock, systemClock } from '../clock.ts';
 import { checkHealth } from '../health/checks.ts';
 import { readHealthConfig } from '../health/config.ts';
 import { endMachine } from '../lifecycle.ts';
-import { bootStateOfHost, checkRoot, lockPath, type Operation, runOperation } from '../operation.ts';
+import {
+  bootStateOfHost,
+  checkRoot,
+  describeHolder,
+  lockPath,
+  type Operation,
+  runOperation,
+} from '../operation.ts';
 import type { ReportProgress } from '../progress.ts';
 import { openPartition, systemDisk } from '../slots/partition-access.ts';
 import { noteProvenState } from '../state/persistent-state.ts';
@@ -46,23 +54,28 @@ export interface BootGoodResult {
 /** Lines of the log that a record keeps. */
 const logLines = 80;
 
-/** Waits for the lock: an upgrade that is under way sets the counter for the image that it brings. */
-async function waitForLock(host: Host, now: Date, deadline: number, clock: Clock): Promise<() => void> {
-  const end = clock.now() + deadline;
-  for (;;) {
-    const attempt = tryLock(host.files, lockPath, {
-      pid: process.pid,
-      work: 'boot-good',
-      since: now.toISOString(),
-    });
+/** Waits until nobody changes the slots. @throws KairosError `INTERRUPTED` */
+type Lock = (signal: AbortSignal) => Promise<() => void>;
+
+/**
+ * Waits for the lock: an upgrade that is under way sets the counter for the image that it brings. It may take hours on a
+ * slow line, and whoever gave up would have the watch of the trial restart the node in the middle of it; a holder that
+ * ends in any way lets go of the lock.
+ */
+async function waitForLock(
+  host: Host,
+  since: Date,
+  clock: Clock,
+  report: ReportProgress,
+  signal: AbortSignal,
+): Promise<() => void> {
+  for (let told = false; ; await clock.sleep(1000)) {
+    throwIfStopped(signal);
+    const holder = { pid: process.pid, work: 'boot-good', since: since.toISOString() };
+    const attempt = tryLock(host.files, lockPath, holder);
     if (attempt.held) return attempt.release;
-    if (clock.now() >= end) {
-      throw new KairosError('BUSY', 'The slots are being changed; this boot is not marked', {
-        exit: 'wrongState',
-        hint: 'The new system is assessed after the next start',
-      });
-    }
-    await clock.sleep(1000);
+    if (!told) report({ step: 'health', message: `waiting: ${describeHolder(attempt.holder, since)}` });
+    told = true;
   }
 }
 
@@ -160,16 +173,11 @@ async function recordFallback(
 }
 
 /** Recovery runs because neither slot did: keeps why. */
-async function recordBoth(
-  host: Host,
-  warn: (message: string) => void,
-  now: Date,
-  lock: () => Promise<() => void>,
-): Promise<void> {
+async function recordBoth(host: Host, warn: (message: string) => void, now: Date, lock: Lock): Promise<void> {
   const cmdline = host.files.readTextIfAny('/proc/cmdline') ?? '';
   if (!cmdlineWords(cmdline).includes('upgrade_failure')) return;
-  await runOperation({ warn }, async ({ cleanup }) => {
-    cleanup.push('the lock', await lock());
+  await runOperation({ warn }, async ({ cleanup, signal }) => {
+    cleanup.push('the lock', await lock(signal));
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) return;
@@ -201,7 +209,7 @@ async function apply(
  * Called when the init has reached its target: a slot that is on trial proves itself by the health checks, or the node
  * restarts, and the boot loader tries again or goes on to the next slot. What an interrupted upgrade left is brought to
  * an end as well.
- * @throws KairosError `NOT_ROOT`, `BUSY`, and where the boot loader's environment cannot be written
+ * @throws KairosError `NOT_ROOT`, `INTERRUPTED`, and where the boot loader's environment cannot be written
  */
 export async function markBootGood(host: Host, options: BootGoodOptions): Promise<BootGoodResult> {
   checkRoot(host);
@@ -217,14 +225,14 @@ export async function markBootGood(host: Host, options: BootGoodOptions): Promis
     report({ step: 'warning', message });
   };
   const none: BootGoodResult = { verdict: 'not-assessed', slot: undefined, reasons: [], warnings };
-  const lock = () => waitForLock(host, now(), deadline, clock);
+  const lock: Lock = (signal) => waitForLock(host, now(), clock, report, signal);
   if (bootState === 'recovery') await recordBoth(host, warn, now(), lock);
   if (bootState !== 'active' && bootState !== 'passive') return none;
 
   const stopFeeding = keepWatchdogsFed(host);
   const result = await runOperation({ signal: options.signal, warn }, async (operation) => {
     const { cleanup } = operation;
-    cleanup.push('the lock', await lock());
+    cleanup.push('the lock', await lock(operation.signal));
     const disk = await systemDisk(host);
     const state = openPartition(host, disk, 'state', cleanup);
     if (!state) return none;
