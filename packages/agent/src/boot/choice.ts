@@ -86,6 +86,24 @@ export function readEnvironment(
   }
 }
 
+/**
+ * What a system that is put in the place of active means for a reset that did not end: one that failed is given up, since
+ * the node would start recovery again instead of what it was just given; one that has starts left goes on, and that is told.
+ */
+export function afterReset(variables: GrubVariables): {
+  readonly changes: GrubVariables;
+  readonly note: string | undefined;
+} {
+  const left = variables[assessment.reset];
+  if (!left) return { changes: {}, note: undefined };
+  return left === '0'
+    ? { changes: { [assessment.reset]: '' }, note: 'The reset that failed is given up' }
+    : {
+        changes: {},
+        note: 'A reset is not finished and goes on when the node starts by itself; kairos-agent reset --cancel gives it up',
+      };
+}
+
 export interface BootChoice {
   /** The entries that GRUB tries, one after another. */
   readonly entries: readonly string[];

@@ -19,6 +19,14 @@ test('passive becomes active, on trial, and is what starts next', async () => {
   expect([slots.active?.status, slots.passive?.status]).toEqual(['on trial', 'failed']);
 });
 
+test('from recovery after a reset that failed, passive is what starts next', async () => {
+  setAssessment({ kairos_reset: '0' });
+  expect(entries()[0]).toBe('recovery');
+  const { warnings } = await rollback(scene().boot('recovery'), silent);
+  expect(warnings).toEqual(['The reset that failed is given up']);
+  expect([entries()[0], scene().slots()]).toEqual(['cos', { active: 'v1', passive: 'v2' }]);
+});
+
 test('a dry run changes nothing', async () => {
   const result = await rollback(scene().boot('active'), { ...silent, dryRun: true });
   expect(result.steps.filter(({ kind }) => kind === 'exchange')).toHaveLength(1);

@@ -1,7 +1,7 @@
 import { KairosError } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
 import type { Host } from '@kairos/host/host';
-import { assessment, defaultTries, forgetUnloadable } from '../boot/choice.ts';
+import { afterReset, assessment, defaultTries, forgetUnloadable } from '../boot/choice.ts';
 import { openBootBlocks, setUserVariables } from '../boot/environment.ts';
 import { endMachine } from '../lifecycle.ts';
 import { checkInstalled, checkRoot, runOperation, takeLock } from '../operation.ts';
@@ -123,6 +123,11 @@ export async function rollback(host: Host, options: RollbackOptions): Promise<Ro
         : { kind: 'rename', from: passive, to: active },
       checkpoint,
     );
+    const { changes, note } = afterReset(blocks.assessment);
+    if (Object.keys(changes).length > 0) {
+      add('boot-entry', { kind: 'set-environment', path: blocks.paths.assessment, changes, own: true });
+    }
+    if (note !== undefined) warn(note);
     const result = { from: outgoing && brief(outgoing), to: brief(incoming), steps, warnings };
     if (options.dryRun) return { ...result, rolledBack: false };
     await carryOutAll(steps, {

@@ -169,6 +169,23 @@ test('the new system is counted before it can start, and started next', () => {
   });
 });
 
+test.each<[string, string, number, string]>([
+  ['failed is given up behind the exchange', '0', 1, 'The reset that failed is given up'],
+  ['goes on is told', '2', 0, 'A reset is not finished'],
+])('from recovery, a reset that %s', (_, left, clears, note) => {
+  const given: Given = { boot: 'recovery', more: { assessment: { kairos_reset: left } } };
+  const { steps, notes } = plan(given);
+  const clearing = steps.flatMap((step, index) =>
+    step.kind === 'set-environment' && 'kairos_reset' in step.changes ? [[index, step.changes] as const] : [],
+  );
+  expect(clearing.map(([, changes]) => changes)).toEqual(Array(clears).fill({ kairos_reset: '' }));
+  const exchange = steps.findIndex(({ kind }) => kind === 'exchange');
+  expect(clearing.every(([index]) => index > exchange)).toBe(true);
+  expect(notes.some((text) => text.startsWith(note))).toBe(true);
+  // Recovery is no reason to start something else.
+  expect(plan(given, { slot: 'recovery' }).notes).toEqual([]);
+});
+
 test('an image that runs already is nothing to do', () => {
   const { upToDate, steps } = plan({ active: 'v3', passive: 'v2', running: 'v3' });
   expect([upToDate, steps]).toEqual([true, []]);

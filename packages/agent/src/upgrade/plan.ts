@@ -5,7 +5,7 @@ import type { ImageManifest } from '@kairos/facts/image-manifest';
 import { slotFiles } from '@kairos/facts/slot';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import type { BootloaderStep } from '../boot/bootloader-update.ts';
-import { assessment, defaultTries, forgetUnloadable, maximumTries } from '../boot/choice.ts';
+import { afterReset, assessment, defaultTries, forgetUnloadable, maximumTries } from '../boot/choice.ts';
 import type { Afterwards } from '../lifecycle.ts';
 import { checkArchitecture } from '../slots/check-architecture.ts';
 import { checkSlotFiles } from '../slots/check-slot-files.ts';
@@ -212,6 +212,16 @@ export function planUpgrade(facts: UpgradeFacts, wish: UpgradeWish): UpgradePlan
     add('cleanup', { kind: 'remove', path: journalPath });
   }
 
+  if (wish.slot === 'active' && !running) {
+    const { changes, note } = afterReset(facts.assessment);
+    if (Object.keys(changes).length > 0) {
+      // Not before: until the new system is in its place, recovery is what the node starts best.
+      add('boot-entry', {
+        ...{ kind: 'set-environment', path: `${mountPoint}/boot_assessment`, changes, own: true },
+      });
+    }
+    if (note !== undefined) notes.push(note);
+  }
   if (wish.slot === 'active' && !running && facts.userEnvironment) {
     const { path, variables } = facts.userEnvironment;
     add('boot-entry', { kind: 'set-environment', path, changes: { next_entry: 'cos' }, own: false });
