@@ -22,6 +22,10 @@ export function failingDisk(
         refuse(paths.write, path);
         files.write(path, content, options);
       },
+      readBytes(path) {
+        refuse(paths.read, path);
+        return files.readBytes(path);
+      },
       readTextIfAny(path) {
         refuse(paths.read, path);
         return files.readTextIfAny(path);

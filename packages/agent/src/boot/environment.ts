@@ -1,8 +1,13 @@
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
+import { diskErrors } from '@kairos/host/disk-errors';
 import type { Disk } from '@kairos/host/disks';
-import { type GrubVariables, updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
-import type { Host } from '@kairos/host/host';
+import {
+  type GrubVariables,
+  readGrubEnvironment,
+  updateGrubEnvironmentSafely,
+} from '@kairos/host/grub-environment';
+import type { Host, HostFiles } from '@kairos/host/host';
 import type { Cleanup } from '../cleanup.ts';
 import { type OpenPartition, openPartition } from '../slots/partition-access.ts';
 import { type BootEnvironment, readEnvironment } from './choice.ts';
@@ -89,16 +94,28 @@ const writeErrors = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EUCLEAN'];
  * never passed over: a new system that nobody counts could hang for ever.
  */
 export function setEnvironment(host: Host, step: EnvironmentStep, warn: (message: string) => void): void {
+  if (step.own) {
+    if (isLost(host.files, step.path)) host.files.remove(step.path);
+    updateGrubEnvironmentSafely(host, step.path, step.changes);
+    return;
+  }
   try {
     updateGrubEnvironmentSafely(host, step.path, step.changes);
   } catch (error) {
-    if (step.own) {
-      if (!(error instanceof KairosError) || error.code !== 'GRUB_ENVIRONMENT_CORRUPT') throw error;
-      host.files.remove(step.path);
-      updateGrubEnvironmentSafely(host, step.path, step.changes);
-    } else if (error instanceof KairosError || isSystemError(error, ...writeErrors)) {
-      warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
-    } else throw error;
+    if (!(error instanceof KairosError || isSystemError(error, ...writeErrors))) throw error;
+    warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);
+  }
+}
+
+/** Whether a block is damaged, or lies where the disk is bad: nobody can read what it says any more. */
+function isLost(files: HostFiles, path: string): boolean {
+  try {
+    readGrubEnvironment(files, path);
+    return false;
+  } catch (error) {
+    return error instanceof KairosError
+      ? error.code === 'GRUB_ENVIRONMENT_CORRUPT'
+      : isSystemError(error, ...diskErrors);
   }
 }
 

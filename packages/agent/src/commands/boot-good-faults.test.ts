@@ -166,6 +166,14 @@ test('a keeper that has just ended does not keep the others from hearing that th
   expect([verdict, warnings, told]).toEqual(['good', [], ['41', '42']]);
 });
 
+test('an assessment that the disk does not give back is written anew', async () => {
+  setAssessment({ kairos_starts: '2' });
+  const host = scene().boot('active');
+  const { verdict, warnings } = await good(failingDisk(host, 'EIO', { read: /boot_assessment$/ }));
+  expect([verdict, warnings]).toEqual(['not-assessed', ['EIO: the disk says so']]);
+  expect(env('/state/boot_assessment')).toEqual({ kairos_starts: '5' });
+});
+
 describe('somebody changes the slots', () => {
   const holdLock = (host: Host) => {
     const attempt = tryLock(host.files, lockPath, { pid: 7, work: 'upgrade', since: '2026-01-02T03:04:05Z' });
