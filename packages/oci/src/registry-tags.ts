@@ -1,6 +1,7 @@
 import { KairosError } from '@kairos/facts/errors';
 import { z } from 'zod';
 import type { HttpClient } from './http-client.ts';
+import { nextPage } from './link-header.ts';
 import { maximumDocument } from './manifest.ts';
 import { isTag } from './reference.ts';
 import { type RegistryEndpoint, unexpected } from './registry-endpoint.ts';
@@ -9,13 +10,6 @@ const maximumTags = 200_000;
 /** A registry may go on giving pages that bring nothing new. */
 const maximumPages = 2000;
 const tagsSchema = z.object({ tags: z.array(z.string()).nullable() });
-
-/** The next page's URL in a `Link` header (RFC 8288). */
-export function nextPage(link: string | null, url: string): string | undefined {
-  const match = /<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(link ?? '');
-  const next = match?.[1] === undefined ? null : URL.parse(match[1], url);
-  return next?.origin === new URL(url).origin ? next.href : undefined;
-}
 
 function parseTags(bytes: Uint8Array, name: string): string[] {
   try {

@@ -1,4 +1,5 @@
 import { expect, describe as group, test } from 'bun:test';
+import { mediaTypes } from '@kairos/facts/media-types';
 import {
   type Answer,
   blob,
@@ -12,7 +13,7 @@ import {
   registry,
   whole,
 } from './fixture-registry.ts';
-import { nextPage } from './registry-tags.ts';
+import { nextPage } from './link-header.ts';
 import { describe, failure } from './test-content.ts';
 
 group('manifests', () => {
@@ -257,6 +258,35 @@ group('mirrors', () => {
   test('that all fail: the registry says why', async () => {
     const fake = registry(({ url }) => new Response('', { status: url.host === 'example.org' ? 404 : 418 }));
     expect((await failure(open(fake, { mirrors }).resolve()))[0]).toBe('IMAGE_NOT_FOUND');
+  });
+});
+
+group('referrers', () => {
+  const page = (names: readonly string[], link?: string) =>
+    Response.json(
+      { schemaVersion: 2, mediaType: mediaTypes.index, manifests: names.map((name) => describe(name)) },
+      { headers: { 'content-type': mediaTypes.index, ...(link === undefined ? {} : { link }) } },
+    );
+  const place = `/v2/a/b/referrers/${manifest.digest}`;
+  test('over several pages, in a circle, and without end', async () => {
+    const fake = registry(({ url }) =>
+      url.search === ''
+        ? page(['x'], `<${place}?last=1>; rel="next"`)
+        : page(['y'], `<${place}>; rel="next"`),
+    );
+    const digests = (await open(fake).referrers(manifest.digest)).map(({ digest }) => digest);
+    expect(digests).toEqual(['x', 'y'].map((name) => describe(name).digest));
+    let last = 0;
+    const endless = registry(() => page([], `<${place}?last=${++last}>; rel="next"`));
+    expect(await open(endless).referrers(manifest.digest)).toEqual([]);
+    expect(last).toBe(50);
+  });
+  test('a registry that does not know the question is asked for a tag', async () => {
+    const fake = registry();
+    expect(await open(fake).referrers(manifest.digest)).toEqual([]);
+    expect(fake.log.at(-1)).toBe(
+      `GET https://example.org/v2/a/b/manifests/${manifest.digest.replace(':', '-')}`,
+    );
   });
 });
 

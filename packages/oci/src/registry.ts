@@ -5,10 +5,11 @@ import { type CredentialStore, noCredentials } from './credentials.ts';
 import type { Descriptor } from './descriptor.ts';
 import { sha256Of, shortDigest, verified } from './digest.ts';
 import { HttpClient, type HttpOptions, type HttpResponse, TransientError } from './http-client.ts';
-import { maximumDocument, parseIndex } from './manifest.ts';
+import { maximumDocument } from './manifest.ts';
 import { printReference, type Reference } from './reference.ts';
 import type { RegistryPlace } from './registries-config.ts';
 import { RegistryEndpoint, unexpected } from './registry-endpoint.ts';
+import { listReferrers } from './registry-referrers.ts';
 import { listTags } from './registry-tags.ts';
 
 export interface RegistryOptions extends HttpOptions {
@@ -127,22 +128,7 @@ class RegistryClient implements Registry {
   }
 
   async referrers(digest: string): Promise<readonly Descriptor[]> {
-    const listed = await this.anywhere(async (endpoint) => {
-      const url = await endpoint.url(`referrers/${digest}`);
-      return this.http.ask(
-        () => endpoint.send(url, { headers: { accept: mediaTypes.index } }),
-        async (response) => {
-          const isIndex = (response.headers.get('content-type') ?? '').startsWith(mediaTypes.index);
-          if (response.status === 200 && isIndex) {
-            const bytes = await response.bytes(maximumDocument, `The referrers of ${this.name}`);
-            return parseIndex(bytes, this.name).manifests;
-          }
-          response.discard();
-          // 404, and whatever else registries answer that do not know the question.
-          return undefined;
-        },
-      );
-    });
+    const listed = await this.anywhere((endpoint) => listReferrers(this.http, endpoint, digest));
     if (listed !== undefined) return listed;
     const tagged = this.sibling({ tag: digest.replace(':', '-').slice(0, 128) });
     try {
