@@ -1,9 +1,9 @@
 import { type BootState, bootStateNames, bootStateOf } from '@kairos/facts/boot-state';
 import { KairosError } from '@kairos/facts/errors';
+import type { Clock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
 import { type LockAttempt, type LockHolder, tryLock } from '@kairos/host/lock';
 import { Cleanup } from './cleanup.ts';
-import type { Clock } from './clock.ts';
 
 /** Held by whatever changes slots or what starts next. */
 export const lockPath = '/run/kairos-agent.lock';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Clock } from '@kairos/host/clock';
 import { directoryHost } from '@kairos/host/directory';
 import { blockDevices, matchesDevice, parseBlkid } from './block-devices.ts';
-import type { Clock } from './execute-plan.ts';
 import { testFolder } from './test-folder.ts';
 
 let folder: string;

@@ -1,6 +1,6 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
+import type { Clock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
-import type { Clock } from './execute-plan.ts';
 import { parseExtSuperblock, superblockPlace } from './ext-superblock.ts';
 import type { LoadHardware } from './hardware.ts';
 

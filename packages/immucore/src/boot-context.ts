@@ -1,8 +1,8 @@
+import type { Clock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
 import type { Mount } from '@kairos/host/mount-table';
 import type { BlockDevice, BlockDevices } from './block-devices.ts';
 import type { BootFacts } from './boot-facts.ts';
-import type { Clock } from './execute-plan.ts';
 import type { LoadHardware } from './hardware.ts';
 import type { Layout } from './layout.ts';
 

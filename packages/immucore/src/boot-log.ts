@@ -1,7 +1,7 @@
 import { reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
+import type { Clock } from '@kairos/host/clock';
 import type { HostFiles } from '@kairos/host/host';
-import type { Clock } from './execute-plan.ts';
 
 /** Where a boot tells what it does: a file for afterwards, and the kernel's log for whoever watches the console. */
 export interface BootLog {

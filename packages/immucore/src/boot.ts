@@ -1,6 +1,7 @@
 import { bootStateNames } from '@kairos/facts/boot-state';
 import { reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
+import type { Clock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
 import { blockDevices } from './block-devices.ts';
 import { performStep } from './boot-actions.ts';
@@ -10,7 +11,7 @@ import { bootLog } from './boot-log.ts';
 import { type BootStep, planAssembly, planOpening } from './boot-plan.ts';
 import { type BootReport, bootReport, complaintOf, writeReport } from './boot-report.ts';
 import { keepTrace } from './boot-trace.ts';
-import { type Clock, executePlan, type StepResult } from './execute-plan.ts';
+import { executePlan, type StepResult } from './execute-plan.ts';
 import { hardwareOf } from './hardware.ts';
 import { resolveLayout } from './layout.ts';
 

@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test';
 import { KairosError } from '@kairos/facts/errors';
+import type { Clock } from '@kairos/host/clock';
 import fc from 'fast-check';
 import type { BootStep, Criticality } from './boot-plan.ts';
-import { type Clock, executePlan, outcomeOf, type StepResult } from './execute-plan.ts';
+import { executePlan, outcomeOf, type StepResult } from './execute-plan.ts';
 
 const step = (name: string, criticality: Criticality = 'degrade', needs: string[] = []): BootStep => ({
   name,

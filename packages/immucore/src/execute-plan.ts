@@ -1,17 +1,6 @@
 import { KairosError, reasonOf } from '@kairos/facts/errors';
+import type { Clock } from '@kairos/host/clock';
 import type { BootStep } from './boot-plan.ts';
-
-/** Time as the boot sees it; a test has its own. */
-export interface Clock {
-  /** Milliseconds from an arbitrary point, never backwards. */
-  now(): number;
-  sleep(milliseconds: number): Promise<void>;
-}
-
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  sleep: (milliseconds) => Bun.sleep(milliseconds),
-};
 
 /** What an action says when it did its work. */
 export interface ActionResult {

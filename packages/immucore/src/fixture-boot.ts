@@ -1,4 +1,5 @@
 import { KairosError } from '@kairos/facts/errors';
+import type { Clock } from '@kairos/host/clock';
 import { type DirectoryHost, directoryHost } from '@kairos/host/directory';
 import type { MountRequest, RunOptions } from '@kairos/host/host';
 import type { Mount } from '@kairos/host/mount-table';
@@ -7,7 +8,6 @@ import { boot } from './boot.ts';
 import type { StageTrouble } from './boot-context.ts';
 import { bootFactsOf } from './boot-facts.ts';
 import type { BootReport } from './boot-report.ts';
-import type { Clock } from './execute-plan.ts';
 
 /** What the stage `rootfs` of a machine writes for the mounts of the boot. */
 export const layout =

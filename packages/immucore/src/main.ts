@@ -3,12 +3,12 @@ import { exitCodes, KairosError, reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
 import { didYouMean } from '@kairos/facts/suggest';
 import { version } from '@kairos/facts/version';
+import { systemClock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
 import { boot } from './boot.ts';
 import type { StageRunner } from './boot-context.ts';
 import { bootFactsOf } from './boot-facts.ts';
 import { type BootStep, planBoot } from './boot-plan.ts';
-import { systemClock } from './execute-plan.ts';
 import { resolveLayout } from './layout.ts';
 
 const usage = `Usage: immucore [--dry-run] [--version] [--help]

@@ -1,7 +1,7 @@
 import { initialGrubOptions } from '@kairos/config/grub-options';
+import { type Clock, systemClock } from '@kairos/host/clock';
 import type { GrubVariables } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
-import { type Clock, systemClock } from '../clock.ts';
 import { isMapping } from '../collect-config.ts';
 import { awaitLock, releaseOf, runOperation } from '../operation.ts';
 import { makeWritable, openPartition, systemDisk } from '../slots/partition-access.ts';

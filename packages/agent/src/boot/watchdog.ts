@@ -1,6 +1,6 @@
 import { reasonOf } from '@kairos/facts/errors';
+import type { Clock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
-import type { Clock } from '../clock.ts';
 
 /**
  * Process ids of the keepers that the initrd started, one a line. Each holds a watchdog open and feeds it for the

@@ -1,5 +1,6 @@
 import { cmdlineWords } from '@kairos/facts/cmdline';
 import { reasonOf } from '@kairos/facts/errors';
+import { type Clock, systemClock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
 import { tryLock } from '@kairos/host/lock';
 import { throwIfStopped } from '@kairos/host/streams';
@@ -8,7 +9,6 @@ import { type BootBlocks, openBootBlocks } from '../boot/environment.ts';
 import { bootFailuresDirectory, keepBootFailure, readBootFailures } from '../boot/failures.ts';
 import { loadFailureOf, removeTraces, traceOf } from '../boot/traces.ts';
 import { endWatch, keepWatchdogsFed } from '../boot/watchdog.ts';
-import { type Clock, systemClock } from '../clock.ts';
 import { checkHealth } from '../health/checks.ts';
 import { readHealthConfig } from '../health/config.ts';
 import { endMachine } from '../lifecycle.ts';

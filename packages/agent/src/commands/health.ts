@@ -1,5 +1,5 @@
+import { type Clock, systemClock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
-import { type Clock, systemClock } from '../clock.ts';
 import { type CheckResult, checkHealth } from '../health/checks.ts';
 import { readHealthConfig } from '../health/config.ts';
 import { checkRoot } from '../operation.ts';

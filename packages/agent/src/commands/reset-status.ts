@@ -1,7 +1,7 @@
 import { paths } from '@kairos/facts/paths';
+import { type Clock, systemClock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
 import { assessment, readEnvironment } from '../boot/choice.ts';
-import { type Clock, systemClock } from '../clock.ts';
 import { awaitLock, bootStateOfHost, checkRoot, lookWork, runOperation, takeLock } from '../operation.ts';
 import { carryOutAll } from '../reset/execute.ts';
 import { openState, recoveryDisk } from '../reset/facts.ts';

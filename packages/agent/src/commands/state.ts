@@ -1,5 +1,5 @@
+import type { Clock } from '@kairos/host/clock';
 import type { Host } from '@kairos/host/host';
-import type { Clock } from '../clock.ts';
 import { lookAtSlots } from '../slots/places.ts';
 import { printValue, queryValue } from '../state/query.ts';
 import { type NodeState, readState } from '../state/state.ts';

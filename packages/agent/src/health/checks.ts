@@ -2,9 +2,9 @@ import type { HealthCheckKeys } from '@kairos/config/schema/health';
 import { durationMilliseconds } from '@kairos/config/schema/health';
 import { reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
+import type { Clock } from '@kairos/host/clock';
 import type { Host, RunOptions } from '@kairos/host/host';
 import { throwIfStopped } from '@kairos/host/streams';
-import type { Clock } from '../clock.ts';
 import { readExtensionRecords } from '../extensions/record.ts';
 import {
   type Findings,

@@ -1,8 +1,8 @@
 import { reasonOf } from '@kairos/facts/errors';
 import { labels } from '@kairos/facts/labels';
+import { type Clock, systemClock } from '@kairos/host/clock';
 import type { Disk } from '@kairos/host/disks';
 import type { Host } from '@kairos/host/host';
-import { type Clock, systemClock } from '../clock.ts';
 import { awaitLock, bootStateOfHost, describeHolder, lookWork, runOperation } from '../operation.ts';
 import { isClosed, openPartition, systemDisk } from './partition-access.ts';
 

@@ -1,6 +1,6 @@
 /** Time as waiting work sees it; a test has its own. */
 export interface Clock {
-  /** Milliseconds from an arbitrary point. */
+  /** Milliseconds from an arbitrary point, never backwards. */
   now(): number;
   sleep(milliseconds: number): Promise<void>;
 }
