@@ -5,6 +5,7 @@
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { isSystemError } from '@kairos/facts/errors';
 
 const root = join(import.meta.dir, '..');
 const reports = join(root, '.work/reports');
@@ -26,7 +27,14 @@ function say(message: string): void {
 const children = new Set<Bun.Subprocess>();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    for (const child of children) child.kill(signal);
+    for (const { pid } of children) {
+      try {
+        // The whole group: machines and servers that a test has started would outlive it.
+        process.kill(-pid, signal);
+      } catch (error) {
+        if (!isSystemError(error, 'ESRCH')) throw error;
+      }
+    }
     process.exit(130);
   });
 }
@@ -38,6 +46,8 @@ async function run(command: readonly string[], env: Record<string, string> = {})
     stdout: 'pipe',
     stderr: 'pipe',
     env: { ...process.env, ...env },
+    // A group of its own.
+    detached: true,
   });
   children.add(child);
   const [stdout, stderr, code] = await Promise.all([
