@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { isSystemError, KairosError, reasonOf } from '@kairos/facts/errors';
 import { makeNodeCall, setXattrCall } from '@kairos/host/system-calls';
+import { PendingDirectories } from './pending-directories.ts';
 import { type TarEntryType, tarError } from './tar-header.ts';
 import { entryPath } from './tar-path.ts';
 import { readTar, type TarEntry } from './tar-read.ts';
@@ -91,11 +92,6 @@ export const archivePolicy = {
 const whiteoutPrefix = '.wh.';
 const opaqueWhiteout = '.wh..wh..opq';
 const maximumEntries = 5_000_000;
-/** Bytes of the extended attributes of directories, which wait for the end. */
-const maximumKept = 64 * 1024 * 1024;
-
-/** What a directory gets when its entries are in. */
-type DirectoryMetadata = Pick<TarEntry, 'name' | 'uid' | 'gid' | 'mode' | 'modified' | 'xattrs'>;
 
 type Kind = 'directory' | 'symlink' | 'other';
 const kindOf = (type: TarEntryType): Kind => (type === 'directory' || type === 'symlink' ? type : 'other');
@@ -104,18 +100,18 @@ class LayerWriter {
   private readonly root: UnpackRoot;
   /** What this archive has put where; what lies there else is from below. */
   private readonly written = new Map<string, Kind>();
-  private readonly directories = new Map<string, DirectoryMetadata>();
+  private readonly directories: PendingDirectories;
   private readonly findings = new Map<UnpackFinding['kind'], { count: number; entries: string[] }>();
   private readonly privileged = process.geteuid?.() === 0;
   private entries = 0;
   private bytes = 0;
-  private kept = 0;
 
   constructor(
     root: string,
     private readonly options: ApplyOptions,
   ) {
     this.root = new UnpackRoot(root, { links: options.links, privileged: this.privileged });
+    this.directories = new PendingDirectories(this.root, options.name);
   }
 
   async apply(stream: AsyncIterable<Uint8Array>): Promise<UnpackResult> {
@@ -219,16 +215,7 @@ class LayerWriter {
         } else if (!this.privileged) chmodSync(this.root.at(place), 0o700);
       }
     }
-    const { name, uid, gid, mode, modified, xattrs } = entry;
-    for (const [key, value] of xattrs) this.kept += key.length + value.length;
-    if (this.kept > maximumKept) {
-      throw tarError(
-        'TAR_TOO_LARGE',
-        this.options.name,
-        `the extended attributes of its directories have more than ${maximumKept} bytes`,
-      );
-    }
-    this.directories.set(place, { name, uid, gid, mode, modified, xattrs });
+    this.directories.add(place, entry);
   }
 
   private async file(place: string, entry: TarEntry): Promise<void> {
@@ -348,11 +335,7 @@ class LayerWriter {
   }
 
   private finishDirectories(): void {
-    const isThere = this.root.directoryCheck();
-    for (const [place, entry] of this.directories) {
-      // A link may have taken the place of a directory above it, and these calls would follow it.
-      if (!isThere(place)) continue;
-      const path = this.root.at(place);
+    this.directories.finish((path, entry) => {
       try {
         if (this.privileged) chownSync(path, entry.uid, entry.gid);
         chmodSync(path, entry.mode);
@@ -361,8 +344,7 @@ class LayerWriter {
       } catch (error) {
         throw writeError(error, `${this.options.name}, entry ${JSON.stringify(entry.name)}`);
       }
-    }
-    this.root.restoreDirectories((place) => this.directories.has(place));
+    });
   }
 }
 
