@@ -22,7 +22,8 @@ import { type ResetOptions, resetWith } from '@kairos/agent/commands/reset';
 import { openImageSource } from '@kairos/agent/sources/image-source';
 import { isSystemError } from '@kairos/facts/errors';
 import { MiB } from '@kairos/facts/size';
-import { parseGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { editGrubEnvironment } from '@kairos/host/fixture-grub-environment';
+import { parseGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { LoopDisk, lookInside, machineWithVfat } from '../src/loop-disk.ts';
 import { run } from '../src/run-tool.ts';
@@ -135,7 +136,7 @@ async function usedNode(): Promise<LoopDisk> {
     }
   });
   await inside(disk.partition(3), (place) => {
-    updateGrubEnvironment(machine.files, join(place, 'grubenv'), {
+    editGrubEnvironment(machine.files, join(place, 'grubenv'), {
       saved_entry: 'statereset',
       extra_cmdline: 'quiet',
     });

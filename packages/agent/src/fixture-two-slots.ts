@@ -1,7 +1,8 @@
 import { afterEach, beforeEach } from 'bun:test';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { editGrubEnvironment } from '@kairos/host/fixture-grub-environment';
+import { readGrubEnvironment } from '@kairos/host/grub-environment';
 import { nextBoot } from './boot/choice.ts';
 import { makeScene, type Scene, sceneFolder } from './node-scene.ts';
 
@@ -28,8 +29,8 @@ function bootVariables(scene: () => Scene) {
   return {
     env,
     setAssessment: (changes: Record<string, string>) =>
-      updateGrubEnvironment(files(), '/state/boot_assessment', changes),
-    setUser: (changes: Record<string, string>) => updateGrubEnvironment(files(), '/oem/grubenv', changes),
+      editGrubEnvironment(files(), '/state/boot_assessment', changes),
+    setUser: (changes: Record<string, string>) => editGrubEnvironment(files(), '/oem/grubenv', changes),
     /** The entries that start next, first first. */
     entries: () =>
       nextBoot({

@@ -12,7 +12,6 @@ import {
   parseGrubEnvironment,
   readGrubEnvironment,
   updateGrubEnvironment,
-  updateGrubEnvironmentSafely,
 } from './grub-environment.ts';
 
 let folder: string;
@@ -76,15 +75,19 @@ test('a warning line of grub-editenv is a comment', () => {
 });
 
 test('an update merges, removes and keeps the size', () => {
-  const files = filesBelow(folder);
-  updateGrubEnvironment(files, '/oem/grubenv', { saved_entry: 'cos', next_entry: 'recovery' });
-  expect(updateGrubEnvironment(files, '/oem/grubenv', { next_entry: '', extra_cmdline: 'quiet' })).toEqual({
+  const host = directoryHost(folder);
+  host.files.makeDirectory('/oem');
+  updateGrubEnvironment(host, '/oem/grubenv', { saved_entry: 'cos', next_entry: 'recovery' });
+  expect(updateGrubEnvironment(host, '/oem/grubenv', { next_entry: '', extra_cmdline: 'quiet' })).toEqual({
     saved_entry: 'cos',
     extra_cmdline: 'quiet',
   });
   expect(readFileSync(join(folder, 'oem/grubenv')).length).toBe(grubEnvironmentSize);
-  expect(readGrubEnvironment(files, '/oem/grubenv')).toEqual({ saved_entry: 'cos', extra_cmdline: 'quiet' });
-  expect(readGrubEnvironment(files, '/nothing')).toEqual({});
+  expect(readGrubEnvironment(host.files, '/oem/grubenv')).toEqual({
+    saved_entry: 'cos',
+    extra_cmdline: 'quiet',
+  });
+  expect(readGrubEnvironment(host.files, '/nothing')).toEqual({});
 });
 
 test.each(['9a', 'a-b', ''])('the name %j is refused', (name) => {
@@ -93,9 +96,9 @@ test.each(['9a', 'a-b', ''])('the name %j is refused', (name) => {
 
 test('a block that is replaced keeps its mode', () => {
   const host = directoryHost(folder);
-  updateGrubEnvironmentSafely(host, '/grubenv', { a: '1' });
+  updateGrubEnvironment(host, '/grubenv', { a: '1' });
   expect(host.files.status('/grubenv')?.mode).toBe(0o644);
   host.files.chmod('/grubenv', 0o600);
-  expect(updateGrubEnvironmentSafely(host, '/grubenv', { b: '2' })).toEqual({ a: '1', b: '2' });
+  expect(updateGrubEnvironment(host, '/grubenv', { b: '2' })).toEqual({ a: '1', b: '2' });
   expect(host.files.status('/grubenv')?.mode).toBe(0o600);
 });

@@ -1,5 +1,5 @@
 import { KairosError } from '@kairos/facts/errors';
-import type { Host, HostFiles, WriteOptions } from './host.ts';
+import type { Host, HostFiles } from './host.ts';
 import { replaceForBootLoader } from './replace-for-boot-loader.ts';
 
 /**
@@ -83,28 +83,11 @@ export function readGrubEnvironment(files: HostFiles, path: string): Record<stri
 }
 
 /**
- * Merges `changes` into the block at `path`; an empty value removes the variable. The new block is complete beside
- * the old one before it takes its name, so a power cut leaves one or the other. GRUB finds the file's blocks anew at
- * each boot, so that the renamed file is as good as one written in place.
+ * Merges `changes` into the block at `path`; an empty value removes the variable. The machine may lose its power at any
+ * moment and starts from what GRUB sees, which finds the file's blocks anew at each boot: to it, too, the block is the old
+ * or the new one at every instant. Its mode and owner stay. The file system has to be writable.
  */
 export function updateGrubEnvironment(
-  files: HostFiles,
-  path: string,
-  changes: GrubVariables,
-  options: WriteOptions = {},
-): Record<string, string> {
-  const variables = { ...readGrubEnvironment(files, path), ...changes };
-  const block = formatGrubEnvironment(variables, path);
-  files.write(path, block, options);
-  return parseGrubEnvironment(block, path);
-}
-
-/**
- * {@link updateGrubEnvironment} on a machine that may lose its power at any moment and starts from what GRUB sees: to
- * GRUB, too, the block is the old or the new one at every instant. Its mode and owner stay. The file system has to be
- * writable.
- */
-export function updateGrubEnvironmentSafely(
   host: Host,
   path: string,
   changes: GrubVariables,

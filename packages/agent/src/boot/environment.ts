@@ -5,7 +5,7 @@ import type { Disk } from '@kairos/host/disks';
 import {
   type GrubVariables,
   readGrubEnvironment,
-  updateGrubEnvironmentSafely,
+  updateGrubEnvironment,
 } from '@kairos/host/grub-environment';
 import type { Host, HostFiles } from '@kairos/host/host';
 import type { Cleanup } from '../cleanup.ts';
@@ -96,11 +96,11 @@ const writeErrors = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EUCLEAN'];
 export function setEnvironment(host: Host, step: EnvironmentStep, warn: (message: string) => void): void {
   if (step.own) {
     if (isLost(host.files, step.path)) host.files.remove(step.path);
-    updateGrubEnvironmentSafely(host, step.path, step.changes);
+    updateGrubEnvironment(host, step.path, step.changes);
     return;
   }
   try {
-    updateGrubEnvironmentSafely(host, step.path, step.changes);
+    updateGrubEnvironment(host, step.path, step.changes);
   } catch (error) {
     if (!(error instanceof KairosError || isSystemError(error, ...writeErrors))) throw error;
     warn(`Could not set ${Object.keys(step.changes).join(', ')} in ${step.path}: ${reasonOf(error)}`);

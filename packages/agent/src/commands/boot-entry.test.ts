@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
-import { formatGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { editGrubEnvironment } from '@kairos/host/fixture-grub-environment';
+import { formatGrubEnvironment } from '@kairos/host/grub-environment';
 import { twoSlots } from '../fixture-two-slots.ts';
 import { bootEntry } from './boot-entry.ts';
 
@@ -23,7 +24,7 @@ test('are listed, and one is chosen once or for good', async () => {
 test('entries of the user count, and a variable of the installation does not stand in the way', async () => {
   const { files } = scene().boot('active');
   files.write('/oem/grubmenu', 'menuentry "Memory test" --id memtest {\n}\n');
-  updateGrubEnvironment(files, '/state/grub_oem_env', { saved_entry: 'cos', default_menu_entry: 'Edge' });
+  editGrubEnvironment(files, '/state/grub_oem_env', { saved_entry: 'cos', default_menu_entry: 'Edge' });
   const { next, entries: found } = await bootEntry(scene().boot('active'), {
     select: 'memtest',
     permanent: true,

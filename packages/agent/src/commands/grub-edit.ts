@@ -2,7 +2,7 @@ import { KairosError } from '@kairos/facts/errors';
 import {
   type GrubVariables,
   readGrubEnvironment,
-  updateGrubEnvironmentSafely,
+  updateGrubEnvironment,
 } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { checkRoot, runOperation, takeLock } from '../operation.ts';
@@ -43,6 +43,6 @@ export async function grubEdit(
   }
   return runOperation({ warn }, async ({ cleanup }) => {
     cleanup.push('the lock', takeLock(host, 'grubedit', new Date()));
-    return updateGrubEnvironmentSafely(host, path, changes);
+    return updateGrubEnvironment(host, path, changes);
   });
 }

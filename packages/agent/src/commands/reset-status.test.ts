@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
-import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { editGrubEnvironment } from '@kairos/host/fixture-grub-environment';
+import { readGrubEnvironment } from '@kairos/host/grub-environment';
 import { installedScene, type Scene, sceneFolder } from '../node-scene.ts';
 import { formatResetJournal, readResetJournal } from '../reset/journal.ts';
 import { cancelReset, resetStatus } from './reset-status.ts';
@@ -28,7 +29,7 @@ test.each([
   ['was made anew and is empty', false],
 ])('a reset that was cut off while COS_STATE %s is told and can be given up', async (_, damaged) => {
   const { files } = scene.boot('active');
-  updateGrubEnvironment(files, '/recovery/boot_assessment', { kairos_reset: '2' });
+  editGrubEnvironment(files, '/recovery/boot_assessment', { kairos_reset: '2' });
   files.write('/recovery/reset.json', journal);
   const boot = () =>
     scene.boot('recovery', {

@@ -3,7 +3,8 @@ import { rmSync } from 'node:fs';
 import type { CloudConfig } from '@kairos/config/schema/root';
 import { MiB } from '@kairos/facts/size';
 import type { Partition } from '@kairos/host/disks';
-import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { editGrubEnvironment } from '@kairos/host/fixture-grub-environment';
+import { readGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { readAgentSettings } from '../agent-settings.ts';
@@ -29,7 +30,7 @@ const files = () => scene.boot('active').files;
 const config = (content: CloudConfig) =>
   files().write('/oem/config.yaml', `#cloud-config\n${JSON.stringify(content)}\n`);
 const setMark = (value: string) =>
-  updateGrubEnvironment(files(), '/state/boot_assessment', { kairos_reset: value });
+  editGrubEnvironment(files(), '/state/boot_assessment', { kairos_reset: value });
 const mark = () => readGrubEnvironment(files(), '/state/boot_assessment').kairos_reset;
 
 type BootOptions = Parameters<Scene['boot']>[1];
@@ -270,7 +271,7 @@ describe('a disk', () => {
 describe('a reset that was chosen in the menu', () => {
   const variables = () => readGrubEnvironment(files(), '/state/boot_assessment');
   beforeEach(() => {
-    updateGrubEnvironment(files(), '/state/boot_assessment', { kairos_reset_chosen: '1' });
+    editGrubEnvironment(files(), '/state/boot_assessment', { kairos_reset_chosen: '1' });
   });
 
   test('and whose system did not start is told by the old one, which starts; and can be forgotten', async () => {

@@ -2,7 +2,7 @@ import { readBootloaderPayload } from '@kairos/artifacts/bootloader-payload';
 import { hostArchitecture } from '@kairos/facts/architecture';
 import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { paths } from '@kairos/facts/paths';
-import { updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
+import { updateGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { remoteReader } from '@kairos/stages/remote-reader';
 import { assessment } from '../boot/choice.ts';
@@ -99,7 +99,7 @@ function keepFailure(
       // It was begun, or says itself why not.
       const withdrawn = withdraws ? { [assessment.reset]: '' } : {};
       const path = `${place}/boot_assessment`;
-      updateGrubEnvironmentSafely(host, path, { ...withdrawn, [assessment.resetChosen]: '' });
+      updateGrubEnvironment(host, path, { ...withdrawn, [assessment.resetChosen]: '' });
     }
   } catch (problem) {
     warn(`Could not note in ${path} why the reset stopped: ${reasonOf(problem)}`);

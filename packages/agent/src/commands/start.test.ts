@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DirectoryHost } from '@kairos/host/directory';
+import { editGrubEnvironment } from '@kairos/host/fixture-grub-environment';
 import { readGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { runProgram } from '@kairos/host/run';
@@ -93,10 +94,8 @@ test('the first start does the tasks of the first boot, and a second does not', 
 
 test('what the block of the installation says of a variable does not hide what the user wants', async () => {
   const host = node();
-  host.files.write('/state/grub_oem_env', '');
-  const { updateGrubEnvironment } = await import('@kairos/host/grub-environment');
-  host.files.remove('/state/grub_oem_env');
-  updateGrubEnvironment(host.files, '/state/grub_oem_env', { default_menu_entry: 'Old', keep: 'me' });
+  host.files.makeDirectory('/state');
+  editGrubEnvironment(host.files, '/state/grub_oem_env', { default_menu_entry: 'Old', keep: 'me' });
   config(host, 'grub_options: {default_menu_entry: New}\n');
   await start(host, options());
   expect(readGrubEnvironment(host.files, '/oem/grubenv')).toEqual({ default_menu_entry: 'New' });

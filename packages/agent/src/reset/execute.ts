@@ -3,7 +3,7 @@ import { KairosError, reasonOf } from '@kairos/facts/errors';
 import { formatSize } from '@kairos/facts/size';
 import { slotFiles } from '@kairos/facts/slot';
 import { stepFault } from '@kairos/host/fault-point';
-import { type GrubVariables, updateGrubEnvironmentSafely } from '@kairos/host/grub-environment';
+import { type GrubVariables, updateGrubEnvironment } from '@kairos/host/grub-environment';
 import { throwIfStopped } from '@kairos/host/streams';
 import { carryOut as carryOutInstallStep } from '../install/execute.ts';
 import { recordReset } from '../install/record.ts';
@@ -73,18 +73,18 @@ function forgetEntries(step: Action<'forget-entries'>, { host, warn }: ResetCont
   const nothing = { next_entry: '', saved_entry: '' };
   let overruled: GrubVariables = nothing;
   try {
-    if (step.user !== undefined) updateGrubEnvironmentSafely(host, step.user, nothing);
+    if (step.user !== undefined) updateGrubEnvironment(host, step.user, nothing);
   } catch (error) {
     warn(`Could not forget the saved boot entry in ${step.user}, so it is overruled: ${reasonOf(error)}`);
     overruled = { next_entry: '', saved_entry: 'cos' };
   }
   try {
-    updateGrubEnvironmentSafely(host, step.installation, overruled);
+    updateGrubEnvironment(host, step.installation, overruled);
   } catch (error) {
     if (!(error instanceof KairosError) || error.code !== 'GRUB_ENVIRONMENT_CORRUPT') throw error;
     warn(`${reasonOf(error)}; it is written anew`);
     files.remove(step.installation);
-    updateGrubEnvironmentSafely(host, step.installation, overruled);
+    updateGrubEnvironment(host, step.installation, overruled);
   }
 }
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { editGrubEnvironment } from '@kairos/host/fixture-grub-environment';
+import { readGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { bootableSlots, nextBoot } from '../boot/choice.ts';
@@ -90,9 +91,9 @@ async function setUp(active: string | undefined, passive: string | undefined, re
   await scene.install(recoveryVersion, 'recovery');
   const { files } = scene.boot('active');
   files.write('/oem/config.yaml', config);
-  updateGrubEnvironment(files, '/oem/grubenv', { saved_entry: 'recovery', extra_cmdline: 'quiet' });
-  updateGrubEnvironment(files, '/state/grub_oem_env', { default_menu_entry: 'Edge' });
-  updateGrubEnvironment(files, '/state/boot_assessment', {});
+  editGrubEnvironment(files, '/oem/grubenv', { saved_entry: 'recovery', extra_cmdline: 'quiet' });
+  editGrubEnvironment(files, '/state/grub_oem_env', { default_menu_entry: 'Edge' });
+  editGrubEnvironment(files, '/state/boot_assessment', {});
   files.write('/state/grub2/grub.cfg', '# menu old\n');
   files.write('/run/cos/efi/EFI/BOOT/BOOTX64.EFI', 'MZ shim old');
   files.write('/usr/local/.kairos-state', 'first-install: 2025-01-01T00:00:00Z\nlast-reset: never\n');
@@ -115,7 +116,7 @@ function start(): string {
   const entry = entries[0] ?? '';
   const { kairos_reset: left } = env(`${place}/boot_assessment`);
   if (entry === 'statereset' && left) {
-    updateGrubEnvironment(files, `${place}/boot_assessment`, { kairos_reset: String(Number(left) - 1) });
+    editGrubEnvironment(files, `${place}/boot_assessment`, { kairos_reset: String(Number(left) - 1) });
   }
   return lost && entry === 'cos' ? 'recovery' : entry;
 }

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { cpSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { slotFiles } from '@kairos/facts/slot';
-import { readGrubEnvironment, updateGrubEnvironment } from '@kairos/host/grub-environment';
+import { editGrubEnvironment } from '@kairos/host/fixture-grub-environment';
+import { readGrubEnvironment } from '@kairos/host/grub-environment';
 import type { Host } from '@kairos/host/host';
 import { bootFormFromDirectory } from '@kairos/oci/boot-form-directory';
 import { bootableSlots, nextBoot, slotOfEntry } from '../boot/choice.ts';
@@ -50,8 +51,8 @@ async function setUp(active: string, passive: string, user: Record<string, strin
   await scene.install(active, 'recovery');
   const { files } = scene.boot('active');
   files.write('/oem/config.yaml', '#cloud-config\nusers: [{name: a, groups: [admin]}]\n');
-  updateGrubEnvironment(files, '/oem/grubenv', user);
-  updateGrubEnvironment(files, '/state/boot_assessment', {});
+  editGrubEnvironment(files, '/oem/grubenv', user);
+  editGrubEnvironment(files, '/state/boot_assessment', {});
   files.write('/run/cos/efi/EFI/BOOT/BOOTX64.EFI', 'MZ shim old');
 }
 
@@ -69,9 +70,9 @@ function start(): 'active' | 'passive' | 'recovery' {
   const { files } = scene.boot('active');
   const entry = choice(scene.boot('active')).entries[0] ?? '';
   const { kairos_tries: tries } = readGrubEnvironment(files, '/state/boot_assessment');
-  updateGrubEnvironment(files, '/oem/grubenv', { next_entry: '' });
+  editGrubEnvironment(files, '/oem/grubenv', { next_entry: '' });
   if (entry === 'cos' && tries) {
-    updateGrubEnvironment(files, '/state/boot_assessment', { kairos_tries: String(Number(tries) - 1) });
+    editGrubEnvironment(files, '/state/boot_assessment', { kairos_tries: String(Number(tries) - 1) });
   }
   return slotOfEntry[entry] ?? 'recovery';
 }
