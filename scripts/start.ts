@@ -65,9 +65,13 @@ async function run(command: string[]): Promise<void> {
 if (process.getuid?.() !== 0) {
   fail('building an OS image from Debian packages needs root: sudo npm start', 16);
 }
+const wish = process.argv.slice(2).join(' ');
+if (!['', 'login'].includes(wish)) {
+  fail(`npm start -- ${wish}: there is no such part; it is login, or none for the whole path`, 2);
+}
 mkdirSync(work, { recursive: true });
 
-if (process.argv[2] === 'login') {
+if (wish === 'login') {
   if (!existsSync(disk)) fail('there is no machine yet: npm start makes it', 11);
   const machine = Machine.start({
     name: 'start-login',
